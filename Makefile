@@ -1,0 +1,43 @@
+# Two commands: `make run` and `make test`. Each sets up what it needs.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CLIP ?=
+STAMP := $(VENV)/.stamp-dev
+
+.PHONY: run test check format bench bench-voice load setup clean
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt scripts/setup
+	./scripts/setup "$(PYTHON)" "$(VENV)"
+	touch $@
+
+run: $(STAMP)
+	$(BIN)/vivavoce demo $(if $(CLIP),--clip "$(CLIP)")
+
+test: $(STAMP)
+	$(BIN)/pytest
+
+check: $(STAMP)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(STAMP)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(STAMP)
+	$(BIN)/python -m tests.bench
+
+bench-voice: $(STAMP)
+	./scripts/setup-bench-voice "$(VENV)"
+	$(BIN)/python -m tests.bench.voice
+
+load: $(STAMP)
+	$(BIN)/python -m loadtest
+
+clean:
+	rm -rf $(VENV) out

@@ -1,0 +1,1 @@
+"""Many calls against a server, over the network only."""

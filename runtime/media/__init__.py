@@ -1,0 +1,1 @@
+"""Samples, frames and the schedule on which they leave. Pure: callers pass ``now``."""

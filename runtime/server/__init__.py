@@ -1,0 +1,1 @@
+"""The roof: builds every part, owns the routes."""

@@ -1,0 +1,71 @@
+"""Every setting of the server, in one frozen model. Units are in the names."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Read once, at the roof, from ``VIVAVOCE_*`` and the command line. Lower floors get plain arguments."""
+
+    model_config = SettingsConfigDict(env_prefix="VIVAVOCE_", frozen=True, extra="ignore")
+
+    host: str = "127.0.0.1"
+    """Address to listen on. Sandbox keys are given out on loopback only."""
+
+    port: int = Field(default=8080, ge=0, le=65535)
+    """TCP port; 0 picks a free one."""
+
+    public_url: str | None = None
+    """What clients call us, e.g. ``https://voice.example.com``; None derives it from each request."""
+
+    data_dir: Path = Path("data")
+    """Folder of the database and the blobs, where neither is set."""
+
+    database_url: str | None = None
+    """SQLAlchemy URL; None is SQLite in ``data_dir``."""
+
+    blob_url: str | None = None
+    """Object store URL (``file:///…``, ``s3://bucket/prefix``); None is a folder in ``data_dir``."""
+
+    engine: Literal["clone", "tone"] = "clone"
+    """Which engine speaks."""
+
+    synthesis_workers: int = Field(default_factory=lambda: max(1, (os.cpu_count() or 2) - 1), ge=1)
+    """Processes that synthesise."""
+
+    recognizer_workers: int = Field(default=1, ge=0)
+    """Processes that recognise speech (about 100 MB each); 0 turns transcription off."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    sandbox_keys: bool | None = None
+    """Whether ``POST /v1/sandbox/keys`` gives keys to anyone; None means "only when listening on loopback"."""
+
+    upload_max_bytes: int = Field(default=32 * 2**20, ge=1)
+    """Largest recording that is read."""
+
+    upload_max_seconds: float = Field(default=600.0, gt=0)
+    """Longest recording that is decoded; the gate then judges its length."""
+
+    voice_cache_bytes: int = Field(default=256 * 2**20, ge=0)
+    """Conditioning kept in memory."""
+
+    realtime_lead_ms: int = Field(default=200, ge=0, le=2000)
+    """How far ahead of its time a frame may leave on a WebSocket."""
+
+    telephony_lead_ms: int = Field(default=160, ge=0, le=2000)
+    """The same for carriers' media streams."""
+
+    openai_base_url: str | None = None
+    """Chat endpoint of the ``openai`` brain."""
+
+    openai_api_key: str | None = None
+
+    drain_seconds: float = Field(default=20.0, ge=0)
+    """How long live calls may go on after SIGTERM."""

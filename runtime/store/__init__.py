@@ -1,0 +1,1 @@
+"""Rows and blobs: what must survive a restart."""

@@ -1,0 +1,1 @@
+"""Sockets and peers: everything that awaits the network."""

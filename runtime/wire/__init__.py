@@ -1,0 +1,1 @@
+"""What does this message mean? One sans-I/O file per protocol, all of the same shape."""

@@ -1,0 +1,1 @@
+"""The speech engines, by name. Heavy imports stay inside each engine."""

@@ -1,0 +1,1 @@
+"""From text as written to pieces that can be spoken."""

@@ -1,0 +1,1 @@
+"""Voices: judged by the gate, made by the cloner, resolved when a session opens."""
