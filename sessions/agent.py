@@ -1,0 +1,46 @@
+"""Who answers a call: the frozen snapshot of an agent that a session lives by to its end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+NOTHING: Mapping[str, object] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class AgentProfile:
+    """
+    Everything a session needs to know of its agent, read once when the call opens.
+
+    A change of the agent in the store reaches the next session, never a running one.
+    """
+
+    id: str
+    tenant_id: str
+    name: str
+    voice_ref: str
+    """Whose voice: a ``voice_…`` id, a stock id or a preset alias. Resolved when the session opens."""
+    voice_fallback: str | None = None
+    """A stock voice to use, with an event, where ``voice_ref`` cannot be had; None refuses the call."""
+    instructions: str = ""
+    """What the brain is told about its part."""
+    greeting: str | None = None
+    """Said as soon as the call is up; None waits for the caller."""
+    brain: str = "echo"
+    """Name of the brain: ``echo``, ``flow`` or ``openai``."""
+    brain_options: Mapping[str, object] = field(default=NOTHING)
+    """What that brain is built with: a flow's document, a chat model's name, a temperature."""
+    tools: tuple[Mapping[str, object], ...] = ()
+    """Functions the brain may call, in the shape of the OpenAI Realtime API."""
+    language: str = "en"
+    """BCP-47: what callers are expected to speak."""
+    speed: float = 1.0
+    """Pace of speech, 0.25 to 4; 1 is the voice's own."""
+    fillers: tuple[str, ...] = ()
+    """Short phrases said in turn when the brain keeps the caller waiting; none stays silent."""
+    filler_after: float = 1.5
+    """Seconds without a first word from the brain before a filler is said."""
+    brain_timeout: float = 20.0
+    """Seconds without a word from the brain before its answer counts as failed."""

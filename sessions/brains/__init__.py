@@ -1,0 +1,1 @@
+"""Brains: echo, flow (a dialogue written down), openai (any compatible chat endpoint)."""

@@ -1,0 +1,1 @@
+"""The recognisers that ship: one file each."""
