@@ -1,0 +1,63 @@
+"""``vivavoce serve``: settings from the command line and environment, then the server until it is stopped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+
+from runtime.cli.output import fail
+from runtime.settings import Settings
+
+MAX_MESSAGE_BYTES = 32 * 2**20
+"""Largest WebSocket message read: a client may append 15 MiB of audio, 4/3 of that in base64."""
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="TCP port; 0 picks a free one.")] = None,
+    engine: Annotated[str | None, typer.Option(help="Which engine speaks: clone or tone.")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Folder of the database and the recordings.")] = None,
+    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
+) -> None:
+    """Run the server until Ctrl-C or SIGTERM; live calls are drained first."""
+    given = {"host": host, "port": port, "engine": engine, "data_dir": data_dir, "log_level": log_level}
+    run_server(load_settings(**{name: value for name, value in given.items() if value is not None}))
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Settings with these overrides; a value that cannot be is reported by name, exit status 2."""
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        for problem in error.errors():
+            name = "_".join(str(part) for part in problem["loc"])
+            fail(
+                f"setting {name}: {problem['msg']} (got {problem['input']!r})",
+                fix=f"set VIVAVOCE_{name.upper()}",
+            )
+        raise typer.Exit(2) from None
+
+
+def run_server(settings: Settings) -> None:
+    """Serve until a signal; returns after the drain."""
+    import uvicorn
+
+    from runtime.server.app import create_app
+
+    uvicorn.run(
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        loop="uvloop",
+        http="httptools",
+        ws="websockets-sansio",
+        ws_max_size=MAX_MESSAGE_BYTES,
+        # Base64 audio does not compress; trying costs latency.
+        ws_per_message_deflate=False,
+        access_log=False,
+        log_level=settings.log_level,
+        timeout_graceful_shutdown=int(settings.drain_seconds) + 5,
+    )
