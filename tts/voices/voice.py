@@ -7,10 +7,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from runtime.errors import Conflict
 from tts.engine import Conditioning
+
+
+Severity: TypeAlias = Literal["error", "warning"]
+Span: TypeAlias = tuple[float, float]
+"""Seconds ``[begin, end)`` in the recording as uploaded."""
 
 
 class VoiceState(StrEnum):
@@ -80,22 +85,23 @@ class VoiceOrigin(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One thing wrong with a recording: what was measured, what was wanted, what to do about it."""
+    """One thing wrong with a recording: what was measured, what was allowed, and what to change."""
 
     code: str
-    """Stable machine-readable word, e.g. ``limited_bandwidth``."""
+    """Stable word, such as ``insufficient_bandwidth``."""
     message: str
-    """What was found, for a person."""
+    """One sentence for a person; begins with the words of the code."""
     fix: str
-    """What to change so that it works."""
+    """What to do so that the next recording passes."""
     metric: str | None = None
     """Name of the measured quantity in the report."""
     value: float | None = None
     limit: float | None = None
     unit: str | None = None
     """Of ``value`` and ``limit``."""
-    spans: tuple[tuple[float, float], ...] = ()
-    """Where in the recording, in seconds ``[begin, end)``."""
+    severity: Severity = "error"
+    spans: tuple[Span, ...] = ()
+    """Where in the recording, when it is not everywhere."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; spans as ``[begin, end]`` pairs."""
@@ -107,6 +113,7 @@ class Reason:
             "value": self.value,
             "limit": self.limit,
             "unit": self.unit,
+            "severity": self.severity,
             "spans": [list(span) for span in self.spans],
         }
 
@@ -121,6 +128,7 @@ class Reason:
             value=value.get("value"),
             limit=value.get("limit"),
             unit=value.get("unit"),
+            severity=value.get("severity", "error"),
             spans=tuple((float(begin), float(end)) for begin, end in value.get("spans", ())),
         )
 
