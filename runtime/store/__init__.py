@@ -1,1 +1,1 @@
-"""Rows and blobs: what must survive a restart."""
+"""Rows and blobs: what outlives the process. Every look-up is told whose it is."""
