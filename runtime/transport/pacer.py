@@ -1,0 +1,116 @@
+"""Wake up when frames are due, and hand them to the calls' sinks."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import Sequence
+from typing import Protocol
+
+from runtime.clock import Clock
+from runtime.media.frame import PTIME, EncodedFrame
+from runtime.media.scheduler import FrameScheduler, Playout, Tally
+
+log = logging.getLogger(__name__)
+
+
+class FrameSink(Protocol):
+    """Where a call's frames go. Neither method may block or raise."""
+
+    def send_frames(self, frames: Sequence[EncodedFrame]) -> None:
+        """Put frames on the wire, oldest first."""
+        ...
+
+    def marks_passed(self, names: Sequence[str]) -> None:
+        """Everything before these marks has been handed to :meth:`send_frames`."""
+        ...
+
+
+class Pacer:
+    """
+    The frame scheduler on an event loop: one timer for all calls.
+
+    Make one per process, inside the running loop.
+
+    Args:
+        clock: Must share its zero with ``loop.time()``, as :class:`runtime.clock.SystemClock` does.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._loop = asyncio.get_running_loop()
+        self._scheduler = FrameScheduler(wake=self._arm)
+        self._sinks: dict[Playout, FrameSink] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._armed_for = math.inf
+        self._polling = False
+
+    def __len__(self) -> int:
+        """Open streams."""
+        return len(self._scheduler)
+
+    @property
+    def tally(self) -> Tally:
+        """Frames, lateness, underruns since the start."""
+        return self._scheduler.tally
+
+    @property
+    def queued_seconds(self) -> float:
+        """Audio waiting on all streams."""
+        return self._scheduler.queued_seconds
+
+    def open(self, sink: FrameSink, *, rate: int, lead: float, ptime: float = PTIME) -> Playout:
+        """Add a call. Its frames go to ``sink`` until the playout is closed."""
+        playout = self._scheduler.open(rate=rate, lead=lead, ptime=ptime)
+        self._sinks[playout] = sink
+        return playout
+
+    async def drained(self, playout: Playout) -> None:
+        """Return when everything pushed on ``playout`` has been heard by the clock, or it is closed."""
+        while not playout.closed and (dry_at := playout.dry_at) is not None:
+            remaining = dry_at - self._clock.now()
+            if remaining <= 0 and playout.queued_samples == 0:
+                return
+            await asyncio.sleep(max(remaining, PTIME))
+
+    def close(self) -> None:
+        """Close every stream and stop the timer."""
+        for playout in list(self._sinks):
+            playout.close()
+        self._sinks.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _arm(self, deadline: float) -> None:
+        if self._polling or deadline >= self._armed_for:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._armed_for = deadline
+        self._timer = self._loop.call_at(deadline, self._poll)
+
+    def _poll(self) -> None:
+        # libuv counts in whole milliseconds and may call a fraction of one early.
+        now = max(self._clock.now(), self._armed_for)
+        self._polling = True
+        for playout, frames, marks in self._scheduler.poll(now):
+            sink = self._sinks.get(playout)
+            if sink is None:
+                continue
+            try:
+                if frames:
+                    sink.send_frames(frames)
+                if marks:
+                    sink.marks_passed(marks)
+            except Exception:
+                # One call's fault must not cost the others their frames.
+                log.exception("a sink raised; its call is closed")
+                playout.close()
+            if playout.closed:
+                del self._sinks[playout]
+        self._polling = False
+        self._timer = None
+        self._armed_for = math.inf
+        if (deadline := self._scheduler.deadline()) is not None:
+            self._arm(deadline)
