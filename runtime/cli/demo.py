@@ -27,10 +27,6 @@ START_SECONDS = 60.0
 
 QUESTION = "What can you do for me today?"
 SPOKEN_QUESTION = "Please tell me about the weather in the mountains."
-OWN_CLIP_TEXT = (
-    "The old lighthouse keeper climbed the stairs, lit the lamp, and watched the ships go by. "
-    "He wrote down the hour and the weather, and then he had his supper."
-)
 
 
 def demo(
@@ -107,9 +103,9 @@ def show(client: Client, clip: Path | None, out: Path) -> None:
 
 def synthesise_clip(path: Path) -> Path:
     """A reference recording made by the embedded engine itself: for trying things out, never a person."""
-    from tts.engines.clone import synthesise_reference
+    from runtime.cli.reference import synthesise_reference
 
-    samples, rate = synthesise_reference(OWN_CLIP_TEXT)
+    samples, rate = synthesise_reference()
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
