@@ -1,0 +1,42 @@
+"""The OpenAI Realtime protocol, GA dialect, without a socket."""
+
+from runtime.wire.realtime.actions import (
+    Action,
+    AppendAudio,
+    CancelResponse,
+    ClearAudio,
+    ClearPlayback,
+    CommitAudio,
+    CreateResponse,
+    ItemCreated,
+    ItemDeleted,
+    ItemTruncated,
+    ResolveVoice,
+    Response,
+    SessionChanged,
+)
+from runtime.wire.realtime.config import AudioFormat, SemanticVad, ServerVad, SessionConfig, Transcription
+from runtime.wire.realtime.protocol import RealtimeProtocol, encode
+
+__all__ = [
+    "Action",
+    "AppendAudio",
+    "AudioFormat",
+    "CancelResponse",
+    "ClearAudio",
+    "ClearPlayback",
+    "CommitAudio",
+    "CreateResponse",
+    "ItemCreated",
+    "ItemDeleted",
+    "ItemTruncated",
+    "RealtimeProtocol",
+    "ResolveVoice",
+    "Response",
+    "SemanticVad",
+    "ServerVad",
+    "SessionChanged",
+    "SessionConfig",
+    "Transcription",
+    "encode",
+]
