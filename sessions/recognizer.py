@@ -38,15 +38,15 @@ class RecognizerStream(Protocol):
 
     @property
     def text(self) -> str:
-        """The words so far, as of the last answer of the engine; empty for engines without partial results."""
+        """The words so far, as last heard of; always empty for engines without partial results."""
         ...
 
     def push(self, pcm: Pcm) -> None:
-        """Give audio: mono int16 at 16 kHz, any length. Never blocks; audio waits here while the engine is busy."""
+        """Give audio: mono int16 at 16 kHz, any length. Never blocks; it waits while the engine is busy."""
         ...
 
     async def partial(self) -> str | None:
-        """Wait until the words so far change, and return them; None once the stream is finished or abandoned."""
+        """Wait until the words so far change; None once the stream is finished or abandoned."""
         ...
 
     async def finish(self) -> Transcript:

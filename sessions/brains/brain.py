@@ -53,7 +53,7 @@ class Turn:
     """Everything a brain may know when it is its turn."""
 
     history: Sequence[Item] = ()
-    """The conversation so far, oldest first, the user's newest message included; our own words as far as heard."""
+    """The conversation so far, oldest first, the newest message included; our own words as far as heard."""
     user_text: str = ""
     """What the caller said in this turn; empty when nothing was understood, or nobody spoke."""
     dtmf: str = ""

@@ -1,0 +1,141 @@
+"""
+Decide whether a sound over our speech means "stop": duck first, stop when sure, resume after a false alarm.
+
+Three stages, all in audio time of the caller's stream, and only while we speak:
+
+1. *Duck.* After ``duck_after`` of speech the playout is held (or lowered): nothing is lost yet, and the
+   caller hears at once that they were noticed.
+2. *Stop.* Sure when the voice has gone on for ``stop_after``, or for ``words_after`` with words in it that
+   are no back-channel ("mm-hm", "yeah", "okay").
+3. *Resume.* When the sound ends before that, and stays away for ``resume_after``.
+
+Coughs, keys and doors are short and mostly score low with the VAD, back-channels are short: length is what
+tells them from a caller who wants the floor, and words where the recogniser is quick enough. A short "stop!"
+whose words come late is still a turn of the caller's, answered when the endpointer ends it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from runtime.media.frame import LISTENING_RATE
+from runtime.turn.events import BargedIn, BargeInEvent, Ducked, FalseAlarm, VadWindow
+
+_MAX_BACK_CHANNEL_WORDS: Final = 3
+_WORD: Final = re.compile(r"[^\W_]+(?:[-'’][^\W_]+)*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BargeInSettings:
+    """Every threshold of barge-in. Raises ValueError for a setting out of range."""
+
+    threshold: float = 0.6
+    """Speech probability from which a window counts; above the endpointer's, as our own echo may leak in."""
+    min_level: float = -50.0
+    """dBFS below which a window never counts: far voices, and what an echo canceller leaves over."""
+    duck_after: float = 0.096
+    """Seconds of speech after which our audio is held."""
+    stop_after: float = 0.6
+    """Seconds of speech after which we are sure without any words."""
+    resume_after: float = 0.25
+    """Seconds of silence, before we were sure, after which it was a false alarm."""
+    words: bool = True
+    """Whether words heard may decide earlier (or, back-channels, later) than length alone does."""
+    words_after: float = 0.25
+    """Seconds of speech from which on words decide: recognisers make words of coughs, too."""
+    back_channel_limit: float = 1.2
+    """Seconds of speech after which even words that are all back-channels stop us."""
+
+    def __post_init__(self) -> None:
+        for name, value, low, high in (
+            ("threshold", self.threshold, 0.0, 1.0),
+            ("min_level", self.min_level, -96.0, 0.0),
+            ("duck_after", self.duck_after, 0.0, 2.0),
+            ("stop_after", self.stop_after, self.duck_after, 5.0),
+            ("resume_after", self.resume_after, 0.0, 5.0),
+            ("words_after", self.words_after, 0.0, 5.0),
+            ("back_channel_limit", self.back_channel_limit, self.stop_after, 10.0),
+        ):
+            if not low <= value <= high:
+                raise ValueError(f"{name} must be between {low:g} and {high:g}, not {value:g}")
+
+
+class BargeInDetector:
+    """
+    Watches one caller's windows while we speak.
+
+    Args:
+        settings: See :class:`BargeInSettings`.
+    """
+
+    def __init__(self, settings: BargeInSettings | None = None) -> None:
+        self.settings = settings or BargeInSettings()
+        self._onset: int | None = None
+        self._speech = 0
+        self._last_speech = 0
+        self._ducked = False
+        self._words = ""
+
+    @property
+    def ducked(self) -> bool:
+        """Whether our audio is held and nothing is decided yet."""
+        return self._ducked
+
+    def push(self, window: VadWindow) -> BargeInEvent | None:
+        """Judge the next window, of a time in which we are speaking or held."""
+        settings = self.settings
+        if window.probability >= settings.threshold and window.level >= settings.min_level:
+            if self._onset is None:
+                self._onset = window.start
+            self._speech += window.end - window.start
+            self._last_speech = window.end
+        if self._onset is None:
+            return None
+        if self._sure():
+            barged_in = BargedIn(self._onset, window.end)
+            self.reset()
+            return barged_in
+        if window.end - self._last_speech >= _samples(settings.resume_after):
+            false_alarm = FalseAlarm(self._onset, window.end) if self._ducked else None
+            self.reset()
+            return false_alarm
+        if not self._ducked and self._speech >= _samples(settings.duck_after):
+            self._ducked = True
+            return Ducked(self._onset)
+        return None
+
+    def transcribed(self, text: str) -> None:
+        """Tell the words recognised since the onset; they count from the next window on."""
+        self._words = text
+
+    def reset(self) -> None:
+        """We have stopped speaking by ourselves, or started anew: forget what was heard."""
+        self._onset, self._speech, self._ducked, self._words = None, 0, False, ""
+
+    def _sure(self) -> bool:
+        settings = self.settings
+        if not settings.words or not self._words.strip():
+            return self._speech >= _samples(settings.stop_after)
+        if is_back_channel(self._words):
+            return self._speech >= _samples(settings.back_channel_limit)
+        return self._speech >= _samples(settings.words_after)
+
+
+def is_back_channel(text: str) -> bool:
+    """Whether the words only say "I am listening" (English): at most three of them, each a known one."""
+    words = _WORD.findall(text.lower())
+    return 0 < len(words) <= _MAX_BACK_CHANNEL_WORDS and all(word in _BACK_CHANNELS for word in words)
+
+
+def _samples(seconds: float) -> int:
+    return round(seconds * LISTENING_RATE)
+
+
+_BACK_CHANNELS: Final = frozenset(
+    """
+    mm mhm mm-hm mmhm mmm hm hmm uh huh uh-huh uhhuh ah aha oh um er right yeah yep yup yes ok okay sure good
+    great nice cool wow really see i exactly absolutely totally alright all true indeed gotcha got it
+    """.split()  # noqa: SIM905 - a list of words reads better as words
+)
