@@ -1,0 +1,130 @@
+// The talk page: joins the account, one call, and what is shown of it.
+
+import { Api } from "./api.js";
+import { Captions } from "./captions.js";
+import { Strip } from "./strip.js";
+import { WebRtcCall } from "./webrtc_call.js";
+import { WebSocketCall } from "./websocket_call.js";
+
+const CALLS = { webrtc: WebRtcCall, websocket: WebSocketCall };
+const SPEECH_DBFS = -45;
+const LOSS_INTERVAL_MS = 1000;
+
+const $ = (id) => document.getElementById(id);
+const captions = new Captions($("captions"));
+const strip = new Strip($("strip"));
+let api = null;
+let call = null;
+let lossTimer = null;
+
+function say(text, { bad = false } = {}) {
+  $("status").textContent = text;
+  $("status").classList.toggle("bad", bad);
+}
+
+async function enter(newApi) {
+  api = newApi;
+  const agents = await api.agents();
+  localStorage.setItem("vivavoce.key", api.key);
+  $("key").value = api.key;
+  $("agent").replaceChildren(...agents.map((agent) => new Option(agent.name, agent.agent_id)));
+  $("agent").disabled = agents.length === 0;
+  $("talk").disabled = agents.length === 0;
+  say(agents.length ? "Press Talk, and allow the microphone." : "This account has no agents yet: create one first.");
+}
+
+async function talk() {
+  const transport = document.querySelector("[name=transport]:checked").value;
+  captions.clear();
+  strip.reset();
+  inCall(true);
+  say("Calling…");
+  call = new CALLS[transport]({ key: api.key, agent: $("agent").value });
+  call.addEventListener("event", ({ detail }) => heard(detail));
+  call.addEventListener("level", ({ detail }) => level(detail));
+  call.addEventListener("lead", ({ detail }) => strip.lead(detail.seconds));
+  call.addEventListener("sounding", () => strip.sounding());
+  call.addEventListener("closed", ({ detail }) => ended(detail.reason));
+  try {
+    await call.open();
+    say("Connected. Speak, or type.");
+    lossTimer = setInterval(async () => call && strip.loss(await call.loss()), LOSS_INTERVAL_MS);
+  } catch (error) {
+    const refused = error.name === "NotAllowedError";
+    call.close();
+    say(refused ? "The microphone is blocked: allow it in the address bar." : error.message, { bad: true });
+  }
+}
+
+function heard(event) {
+  captions.apply(event);
+  strip.apply(event);
+  if (event.type === "error") say(event.error.message, { bad: true });
+  if (event.type === "input_audio_buffer.speech_started") say("Listening…");
+  if (event.type === "response.created") say("Answering…");
+  if (event.type === "response.done") say("Connected. Speak, or type.");
+}
+
+function level({ side, dbfs }) {
+  $(side === "mic" ? "mic-level" : "agent-level").value = dbfs;
+  if (side === "mic" && dbfs > SPEECH_DBFS) strip.loud();
+}
+
+function ended(reason) {
+  if (!call) return;
+  call = null;
+  clearInterval(lossTimer);
+  inCall(false);
+  say(reason ? `The call ended: ${reason}` : "The call ended.");
+}
+
+function inCall(active) {
+  $("talk").disabled = active;
+  $("agent").disabled = active;
+  for (const input of document.querySelectorAll("[name=transport]")) input.disabled = active;
+  for (const element of [$("mute"), $("hangup"), $("text"), ...$("type").querySelectorAll("button"), ...$("keypad").children]) {
+    element.disabled = !active;
+  }
+  $("mute").setAttribute("aria-pressed", "false");
+  $("mute").textContent = "Mute";
+}
+
+for (const digit of "123456789*0#") {
+  const key = document.createElement("button");
+  key.type = "button";
+  key.textContent = digit;
+  key.disabled = true;
+  key.setAttribute("aria-label", `Key ${{ "*": "star", "#": "pound" }[digit] ?? digit}`);
+  key.addEventListener("click", () => call?.send({ type: "vivavoce.dtmf", digit }));
+  $("keypad").append(key);
+}
+
+const attempt = (work) => work.catch((error) => say(error.message, { bad: true }));
+
+$("account").addEventListener("submit", (event) => {
+  event.preventDefault();
+  attempt(enter(new Api($("key").value.trim())));
+});
+$("sandbox").addEventListener("click", () => attempt(Api.sandbox().then(enter)));
+$("talk").addEventListener("click", talk);
+$("hangup").addEventListener("click", () => call?.close());
+$("mute").addEventListener("click", () => {
+  const muted = $("mute").getAttribute("aria-pressed") !== "true";
+  $("mute").setAttribute("aria-pressed", String(muted));
+  $("mute").textContent = muted ? "Unmute" : "Mute";
+  call?.mute(muted);
+});
+$("type").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const text = $("text").value.trim();
+  if (!text || !call) return;
+  call.send({
+    type: "conversation.item.create",
+    item: { type: "message", role: "user", content: [{ type: "input_text", text }] },
+  });
+  call.send({ type: "response.create" });
+  $("text").value = "";
+});
+
+const remembered = localStorage.getItem("vivavoce.key");
+if (remembered) attempt(enter(new Api(remembered)));
