@@ -52,7 +52,8 @@ def _compress_mulaw() -> NDArray[np.uint8]:
     exponent = _segment(magnitude, lowest_bit=7)
     interval = (magnitude >> (exponent + 3)) & 0x0F
     sign = np.where(sample < 0, 0x80, 0)
-    return (~(sign | (exponent << 4) | interval)).astype(np.uint8)
+    codes: NDArray[np.uint8] = (~(sign | (exponent << 4) | interval)).astype(np.uint8)
+    return codes
 
 
 def _compress_alaw() -> NDArray[np.uint8]:
@@ -67,7 +68,8 @@ def _compress_alaw() -> NDArray[np.uint8]:
     exponent = _segment(magnitude, lowest_bit=7)
     interval = (magnitude >> np.maximum(exponent + 3, 4)) & 0x0F
     sign = np.where(sample < 0, 0, 0x80)
-    return ((sign | (exponent << 4) | interval) ^ 0x55).astype(np.uint8)
+    codes: NDArray[np.uint8] = ((sign | (exponent << 4) | interval) ^ 0x55).astype(np.uint8)
+    return codes
 
 
 _MULAW_TO_PCM = _expand_mulaw()

@@ -89,14 +89,14 @@ class WebSocketWriter:
             return
         sending = self._socket.send(message)
         try:
-            waited_on = sending.send(None)
+            waits_on = sending.send(None)
         except StopIteration:
             return
         except Exception as error:
             self._end(TransportClosed(f"the peer has gone: {error!r}"))
             return
         self._flusher = asyncio.get_running_loop().create_task(
-            self._flush(_Resumed(sending, waited_on)), name="websocket-flush"
+            self._flush(_finish(sending, waits_on)), name="websocket-flush"
         )
 
     def _park(self, message: Message, size: int) -> None:
@@ -135,26 +135,19 @@ class WebSocketWriter:
             self._on_closed(reason)
 
 
-class _Resumed:
-    """A coroutine that was driven to its first wait, made awaitable again."""
-
-    def __init__(self, coroutine: Coroutine[Any, Any, None], waited_on: Any) -> None:
-        self._coroutine = coroutine
-        self._waited_on = waited_on
-
-    def __await__(self) -> Any:
-        pending: Any = self._waited_on
+async def _finish(sending: Coroutine[Any, Any, None], waits_on: asyncio.Future[Any] | None) -> None:
+    """Go on with a coroutine that was driven by hand up to its first wait."""
+    try:
         while True:
-            try:
-                answer = yield pending
-            except BaseException as error:
-                step: Callable[[], Any] = lambda error=error: self._coroutine.throw(error)  # noqa: E731
+            if waits_on is None:
+                await asyncio.sleep(0)
             else:
-                step = lambda answer=answer: self._coroutine.send(answer)  # noqa: E731
-            try:
-                pending = step()
-            except StopIteration:
-                return
+                await asyncio.wait([waits_on])
+            waits_on = sending.send(None)
+    except StopIteration:
+        return
+    finally:
+        sending.close()
 
 
 def _size(message: Message) -> int:
