@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -28,9 +29,17 @@ class WorkerGroup:
 
     async def start(self) -> None:
         """Start all members at once. Raises as :meth:`WorkerProcess.start`, after closing the others."""
+        outcomes = await asyncio.gather(*(member.start() for member in self.members), return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                await self.close()
+                raise outcome
 
     async def call(self, method: str, *args: object, timeout: float | None = None) -> Any:
         """As :meth:`WorkerProcess.call`, on the member with the fewest calls pending."""
+        member = min(self.members, key=lambda member: (not member.alive, member.pending))
+        return await member.call(method, *args, timeout=timeout)
 
     async def close(self) -> None:
         """Close all members."""
+        await asyncio.gather(*(member.close() for member in self.members))
