@@ -1,0 +1,196 @@
+"""Tenants and their keys: made, shown once, listed, rotated, revoked."""
+
+from __future__ import annotations
+
+import ipaddress
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from runtime.clock import Clock
+from runtime.errors import InvalidRequest, NotFound
+from runtime.server.auth import key_digest
+from runtime.store.database import Database, Transaction
+from runtime.store.ids import new_id
+from runtime.store.models import KeyRow, TenantRow
+
+SCOPES = frozenset(
+    {
+        "voice:clone",
+        "voice:synthesize",
+        "omni:session",
+        "omni:read",
+        "hear:transcribe",
+        "transcribe:jobs",
+        "account:admin",
+    }
+)
+"""Everything a key may be allowed. ``account:admin`` covers keys, the audit log and the ledger."""
+
+SANDBOX_SECONDS = 7 * 86_400.0
+"""How long a sandbox key lives."""
+
+MAX_LABEL_CHARACTERS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key in the one moment it can be read."""
+
+    key: str
+    row: KeyRow
+
+
+class AccountService:
+    """
+    Args:
+        sandbox_open: Whether anyone may have a sandbox tenant; see :func:`listens_on_loopback`.
+    """
+
+    def __init__(self, database: Database, clock: Clock, *, sandbox_open: bool) -> None:
+        self._database = database
+        self._clock = clock
+        self.sandbox_open = sandbox_open
+
+    async def create_sandbox(self, *, label: str, scopes: Sequence[str] | None) -> NewKey:
+        """
+        A new tenant that shares nothing with any other, and a test key for it.
+
+        Args:
+            label: For people, at most 64 characters.
+            scopes: What the key may do; None is everything.
+
+        Raises:
+            NotFound: This server gives none out.
+            InvalidRequest: Unknown scope, or a label that is too long.
+        """
+        if not self.sandbox_open:
+            raise NotFound("There are no sandbox keys on this server.")
+        chosen = _checked_scopes(SCOPES if scopes is None else scopes)
+        now = self._clock.wall()
+        tenant = TenantRow(id=new_id("org", at=now), name=label or "sandbox", created_at=now)
+        async with self._database.write() as store:
+            await store.tenants.add(tenant)
+            return await self._add_key(
+                store,
+                tenant.id,
+                label=label,
+                scopes=chosen,
+                environment="test",
+                expires_at=now + SANDBOX_SECONDS,
+            )
+
+    async def create_tenant(self, *, name: str, scopes: Sequence[str] | None = None) -> NewKey:
+        """A new tenant with its first, lasting key: the operator's command line uses this."""
+        now = self._clock.wall()
+        tenant = TenantRow(id=new_id("org", at=now), name=name, created_at=now)
+        async with self._database.write() as store:
+            await store.tenants.add(tenant)
+            return await self._add_key(
+                store,
+                tenant.id,
+                label=name,
+                scopes=_checked_scopes(SCOPES if scopes is None else scopes),
+                environment="live",
+                expires_at=None,
+            )
+
+    async def create_key(
+        self,
+        tenant_id: str,
+        *,
+        label: str,
+        scopes: Sequence[str],
+        granted_by: Iterable[str],
+        environment: str = "live",
+    ) -> NewKey:
+        """
+        Another key of a tenant.
+
+        Args:
+            granted_by: Scopes of the key that asks: nobody hands on what they have not.
+        """
+        chosen = _checked_scopes(scopes)
+        if beyond := sorted(set(chosen) - set(granted_by)):
+            raise InvalidRequest(
+                f"This key cannot grant {', '.join(beyond)}: it does not have it.", param="scopes"
+            )
+        async with self._database.write() as store:
+            return await self._add_key(
+                store, tenant_id, label=label, scopes=chosen, environment=environment, expires_at=None
+            )
+
+    async def keys(self, tenant_id: str) -> Sequence[KeyRow]:
+        """Oldest first, revoked ones included."""
+        async with self._database.read() as store:
+            return await store.keys.all(tenant_id)
+
+    async def rotate_key(self, tenant_id: str, key_id: str) -> NewKey:
+        """A new key with the same rights; the old one stops in the same transaction. Raises NotFound."""
+        async with self._database.write() as store:
+            old = await store.keys.find(tenant_id, key_id)
+            if old is None or not await store.keys.revoke(tenant_id, key_id, at=self._clock.wall()):
+                raise NotFound("No such key.", param="id")
+            return await self._add_key(
+                store,
+                tenant_id,
+                label=old.label,
+                scopes=old.scopes,
+                environment=old.environment,
+                expires_at=old.expires_at,
+            )
+
+    async def revoke_key(self, tenant_id: str, key_id: str) -> None:
+        """The key stops with the next request. Raises NotFound for one that is unknown or already revoked."""
+        async with self._database.write() as store:
+            if not await store.keys.revoke(tenant_id, key_id, at=self._clock.wall()):
+                raise NotFound("No such key.", param="id")
+
+    async def _add_key(
+        self,
+        store: Transaction,
+        tenant_id: str,
+        *,
+        label: str,
+        scopes: Sequence[str],
+        environment: str,
+        expires_at: float | None,
+    ) -> NewKey:
+        if len(label) > MAX_LABEL_CHARACTERS:
+            raise InvalidRequest(f"label is longer than {MAX_LABEL_CHARACTERS} characters", param="label")
+        key = f"vv_{environment}_{secrets.token_urlsafe(32)}"
+        now = self._clock.wall()
+        row = KeyRow(
+            id=new_id("key", at=now),
+            label=label,
+            digest=key_digest(key),
+            hint=key[-4:],
+            environment=environment,
+            scopes=sorted(scopes),
+            roles=[],
+            created_at=now,
+            expires_at=expires_at,
+        )
+        await store.keys.add(tenant_id, row)
+        return NewKey(key=key, row=row)
+
+
+def listens_on_loopback(host: str) -> bool:
+    """Whether only this machine can reach a server that listens on ``host``."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _checked_scopes(scopes: Iterable[str]) -> list[str]:
+    chosen = sorted(set(scopes))
+    if unknown := [scope for scope in chosen if scope not in SCOPES]:
+        raise InvalidRequest(
+            f"unknown scope: {', '.join(unknown)}",
+            param="scopes",
+            fix=f"choose from {', '.join(sorted(SCOPES))}",
+        )
+    return chosen

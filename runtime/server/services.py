@@ -1,0 +1,42 @@
+"""Everything the routes can ask for, in one frozen value that the lifespan builds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from runtime.clock import Clock
+from runtime.settings import Settings
+
+if TYPE_CHECKING:
+    from sessions.manager import SessionManager
+
+    from runtime.server.accounts import AccountService
+    from runtime.server.agents import AgentService
+    from runtime.server.auth import Authenticator
+    from runtime.server.speech import SpeechService
+    from runtime.server.voices import VoiceService
+    from runtime.store.blobs import Blobs
+    from runtime.store.database import Database
+    from runtime.transport.pacer import Pacer
+    from tts.pool import SynthesisPool
+    from tts.voices.resolve import VoiceResolver
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Found at ``app.state.services`` while the application runs."""
+
+    settings: Settings
+    clock: Clock
+    database: Database
+    blobs: Blobs
+    authenticator: Authenticator
+    accounts: AccountService
+    voices: VoiceService
+    agents: AgentService
+    speech: SpeechService
+    resolver: VoiceResolver
+    engine: SynthesisPool
+    pacer: Pacer
+    sessions: SessionManager

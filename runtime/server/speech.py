@@ -1,0 +1,183 @@
+"""Text in a voice, as bytes of a file, sent while it is still being spoken."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from runtime.clock import Clock
+from runtime.errors import InvalidRequest
+from runtime.media.encode import SpeechFormat, StreamEncoder, encode
+from tts.engine import Conditioning, PcmBlock, SpeechEngine
+from tts.stream import SpeechStream
+from tts.voices.resolve import VoiceResolver
+
+MIN_RATE_HZ = 8_000
+MAX_RATE_HZ = 48_000
+MIN_SPEED = 0.25
+MAX_SPEED = 4.0
+
+WHOLE_CHARACTERS = 200
+"""Longest text that is held back to be sent whole: some 13 s of speech, made in a fraction of a second."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeechOrder:
+    """What to say, in whose voice, written down how."""
+
+    text: str
+    voice: str | None = None
+    """A voice's id, a stock voice's, or a preset alias; None is the default voice."""
+    format: str = "wav"
+    """A name in :data:`runtime.media.encode.SPEECH_FORMATS`."""
+    sample_rate: int | None = None
+    """Hz of the file; None is the engine's own, or the nearest the format can carry."""
+    speed: float = 1.0
+    seed: int = 0
+    whole: bool = False
+    """Whether a short WAV may be held back until it is complete, so that its header tells its length."""
+
+
+class Speech:
+    """
+    An utterance under way. Its first block exists, so nothing that could be refused is left to go wrong.
+
+    Iterate it once for the file's bytes; closing the iterator stops the engine.
+
+    Args:
+        whole: Send nothing until everything is spoken, with the true length in the file's header.
+    """
+
+    def __init__(
+        self,
+        stream: SpeechStream,
+        blocks: AsyncIterator[PcmBlock],
+        first: PcmBlock,
+        encoder: StreamEncoder,
+        *,
+        whole: bool,
+    ) -> None:
+        self._stream = stream
+        self._blocks = blocks
+        self._first = first
+        self._encoder = encoder
+        self._whole = whole
+
+    @property
+    def format(self) -> SpeechFormat:
+        return self._encoder.format
+
+    @property
+    def rate(self) -> int:
+        """Hz of the file."""
+        return self._encoder.output_rate
+
+    @property
+    def seconds(self) -> float:
+        """Audio made so far."""
+        return self._stream.seconds
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            if self._whole:
+                samples = [self._first.samples, *[block.samples async for block in self._blocks]]
+                yield encode(
+                    np.concatenate(samples), self.format.name, self._stream.rate, output_rate=self.rate
+                )
+                return
+            if data := self._encoder.push(self._first.samples):
+                yield data
+            async for block in self._blocks:
+                if data := self._encoder.push(block.samples):
+                    yield data
+            if data := self._encoder.finish():
+                yield data
+        finally:
+            self._stream.cancel()
+
+
+class SpeechService:
+    """
+    Args:
+        default_voice: Spoken when an order names none.
+        max_characters: Longest text of one order.
+    """
+
+    def __init__(
+        self,
+        *,
+        resolver: VoiceResolver,
+        engine: SpeechEngine,
+        clock: Clock,
+        default_voice: str,
+        max_characters: int,
+    ) -> None:
+        self._resolver = resolver
+        self._engine = engine
+        self._clock = clock
+        self.default_voice = default_voice
+        self.max_characters = max_characters
+
+    async def speak(self, tenant_id: str, order: SpeechOrder) -> Speech:
+        """
+        Begin an utterance and wait for its first block.
+
+        Raises:
+            InvalidRequest: No text, too much of it, nothing in it that can be spoken, a format or rate that
+                does not exist.
+            VoiceNotFound: No such voice of this tenant.
+            VoiceNotReady: Not enrolled yet, or it failed.
+            SpeechError: The engine failed before it made a sound.
+        """
+        self._check_text(order.text)
+        encoder = self._encoder(order)
+        conditioning = await self._resolver.resolve(tenant_id, order.voice or self.default_voice)
+        stream = self._stream(conditioning, order)
+        blocks = aiter(stream)
+        try:
+            first = await anext(blocks)
+        except StopAsyncIteration:
+            raise InvalidRequest(
+                "There is nothing in the text that can be spoken.",
+                code="nothing_to_speak",
+                param="input",
+                fix="send words",
+            ) from None
+        except BaseException:
+            stream.cancel()
+            raise
+        whole = order.whole and order.format == "wav" and len(order.text) <= WHOLE_CHARACTERS
+        return Speech(stream, blocks, first, encoder, whole=whole)
+
+    def _stream(self, conditioning: Conditioning, order: SpeechOrder) -> SpeechStream:
+        stream = SpeechStream(
+            self._engine, conditioning, clock=self._clock, speed=order.speed, seed=order.seed
+        )
+        stream.push(order.text)
+        stream.finish()
+        return stream
+
+    def _check_text(self, text: str) -> None:
+        if not text.strip():
+            raise InvalidRequest("input is empty.", param="input", fix="send some text")
+        if len(text) > self.max_characters:
+            raise InvalidRequest(
+                f"input has {len(text)} characters; the most in one request is {self.max_characters}.",
+                code="text_too_long",
+                param="input",
+                fix="split the text at sentence ends and send the parts one after another",
+            )
+
+    def _encoder(self, order: SpeechOrder) -> StreamEncoder:
+        rate = order.sample_rate
+        if rate is not None and not MIN_RATE_HZ <= rate <= MAX_RATE_HZ:
+            raise InvalidRequest(
+                f"sample_rate {rate} Hz is not between {MIN_RATE_HZ} and {MAX_RATE_HZ}.", param="sample_rate"
+            )
+        if not MIN_SPEED <= order.speed <= MAX_SPEED:
+            raise InvalidRequest(
+                f"speed {order.speed} is not between {MIN_SPEED} and {MAX_SPEED}.", param="speed"
+            )
+        return StreamEncoder(order.format, self._engine.info.rate, output_rate=rate)

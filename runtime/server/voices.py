@@ -1,0 +1,279 @@
+"""A tenant's voices: enrolled, checked, listed, reported on, deleted."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from runtime.clock import Clock
+from runtime.errors import InvalidRequest, NotFound, VoiceNotFound
+from runtime.server.catalog import voice_of
+from runtime.server.enrolment import STEP_SECONDS, Enrolments, EnrolmentWorker, load_uploads
+from runtime.store.blobs import Blobs
+from runtime.store.database import Database
+from runtime.store.ids import new_id
+from runtime.store.models import ReportRow, VoiceRow
+from tts.voices.enrol import Upload
+from tts.voices.gate import GateReport
+from tts.voices.gate.gate import Profile
+from tts.voices.resolve import VoiceResolver
+from tts.voices.voice import StockVoice, Voice, VoiceOrigin, VoiceState
+
+log = logging.getLogger(__name__)
+
+MAX_NAME_CHARACTERS = 200
+MAX_FILES = 25
+
+
+@dataclass(frozen=True, slots=True)
+class SourceClip:
+    """One recording as a dialect took it from a request."""
+
+    data: bytes
+    declared_mime: str | None = None
+    filename: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enrolment:
+    """What a caller wants a voice made of."""
+
+    name: str
+    clips: Sequence[SourceClip]
+    profile: Profile = "strict"
+    language: str | None = None
+    """BCP-47; None where the caller said nothing."""
+    gender: str | None = None
+    description: str | None = None
+    provider: str | None = None
+    agent_id: str | None = None
+    workspace_id: int | None = None
+    attributes: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredReport:
+    """The gate's report on one voice, with what only the store knows."""
+
+    id: str
+    created_at: float
+    body: dict[str, Any]
+
+
+class VoiceService:
+    """
+    Every method is told whose voices are meant; a voice of somebody else is answered as one that never was.
+
+    Args:
+        worker: Judges dry runs and draws reports.
+        resolver: Told to forget what is deleted.
+    """
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        blobs: Blobs,
+        enrolments: Enrolments,
+        worker: EnrolmentWorker,
+        resolver: VoiceResolver,
+        clock: Clock,
+    ) -> None:
+        self._database = database
+        self._blobs = blobs
+        self._enrolments = enrolments
+        self._worker = worker
+        self._resolver = resolver
+        self._clock = clock
+
+    async def enrol(self, tenant_id: str, order: Enrolment) -> Voice:
+        """
+        Store the recordings and queue them. The voice comes back ``queued``, before anybody listened to it.
+
+        Raises:
+            InvalidRequest: No name, a name that is too long, no recording, or too many.
+            AtCapacity: Too many are waiting.
+        """
+        name = checked_name(order.name)
+        _check_clips(order.clips)
+        self._enrolments.admit()
+        now = self._clock.wall()
+        voice_id = new_id("voice", at=now)
+        sources = [
+            {
+                "blob": f"voices/{voice_id}/reference/{number}",
+                "filename": clip.filename,
+                "declared_mime": clip.declared_mime,
+            }
+            for number, clip in enumerate(order.clips)
+        ]
+        for source, clip in zip(sources, order.clips, strict=True):
+            await self._blobs.put(tenant_id, str(source["blob"]), clip.data)
+        row = VoiceRow(
+            id=voice_id,
+            workspace_id=order.workspace_id,
+            agent_id=order.agent_id,
+            name=name,
+            origin=VoiceOrigin.CLONED,
+            state=VoiceState.QUEUED,
+            language=order.language,
+            gender=order.gender,
+            description=order.description,
+            tags=["cloned"],
+            provider=order.provider,
+            attributes=order.attributes or {},
+            profile=order.profile,
+            sources=sources,
+            attempts=0,
+            created_at=now,
+            updated_at=now,
+        )
+        async with self._database.write() as store:
+            await store.voices.add(tenant_id, row)
+        self._enrolments.submit(tenant_id, voice_id)
+        return voice_of(row)
+
+    async def settled(self, tenant_id: str, voice_id: str, *, timeout: float) -> Voice:
+        """
+        Wait until an enrolment has come to its end; the job goes on when the wait is over first.
+
+        Raises:
+            TimeoutError: After ``timeout`` seconds.
+            VoiceNotFound: It was deleted meanwhile.
+        """
+        async with asyncio.timeout(timeout):
+            await self._enrolments.finished(voice_id)
+        return await self.get(tenant_id, voice_id)
+
+    async def check(self, clips: Sequence[SourceClip], profile: Profile = "strict") -> GateReport:
+        """What the gate would say. Nothing is stored. Raises InvalidRequest, WorkerDied."""
+        _check_clips(clips)
+        report: GateReport = await self._worker.call("check", _uploads(clips), profile, timeout=STEP_SECONDS)
+        return report
+
+    async def get(self, tenant_id: str, voice_id: str) -> Voice:
+        """Raises VoiceNotFound."""
+        return voice_of(await self._row(tenant_id, voice_id))
+
+    async def page(
+        self,
+        tenant_id: str,
+        *,
+        limit: int,
+        after: str | None = None,
+        origins: Sequence[VoiceOrigin] | None = None,
+        agent_id: str | None = None,
+        workspace_id: int | None = None,
+    ) -> tuple[Sequence[Voice], bool]:
+        """Newest first, and whether there are more after these."""
+        async with self._database.read() as store:
+            rows = await store.voices.page(
+                tenant_id,
+                limit=limit + 1,
+                after=after,
+                origins=origins,
+                agent_id=agent_id,
+                workspace_id=workspace_id,
+            )
+        return [voice_of(row) for row in rows[:limit]], len(rows) > limit
+
+    async def delete(self, tenant_id: str, voice_id: str) -> None:
+        """
+        Nobody finds the voice from now on, and its recordings and conditioning are removed.
+
+        Calls that speak in it keep it to their end. A server that dies in between removes the rest when it
+        starts again. Raises VoiceNotFound.
+        """
+        async with self._database.write() as store:
+            if not await store.voices.delete(tenant_id, voice_id, at=self._clock.wall()):
+                raise no_such_voice()
+        self._resolver.forget(voice_id)
+        await self._purge(tenant_id, voice_id)
+
+    async def purge_deleted(self) -> None:
+        """Remove what deletions before the last stop left behind; called once, at start."""
+        async with self._database.read() as store:
+            rows = await store.unfinished_voices.unpurged()
+        for row in rows:
+            await self._purge(row.tenant_id, row.id)
+
+    async def report(self, tenant_id: str, voice_id: str) -> StoredReport:
+        """Raises VoiceNotFound, or NotFound while the gate has not spoken yet."""
+        await self._row(tenant_id, voice_id)
+        return await self._report(tenant_id, voice_id)
+
+    async def report_picture(self, tenant_id: str, voice_id: str) -> bytes:
+        """
+        The report as a PNG, drawn from the stored recording.
+
+        Raises:
+            NotFound: No such voice, or no report yet.
+            EnrolmentError: The recording is no longer stored.
+        """
+        row = await self._row(tenant_id, voice_id)
+        await self._report(tenant_id, voice_id)
+        uploads = await load_uploads(self._blobs, row)
+        report = await self._worker.call("judge", uploads, row.profile, timeout=STEP_SECONDS)
+        picture: bytes = await self._worker.call("picture", uploads, report, timeout=STEP_SECONDS)
+        return picture
+
+    def stock(self) -> Sequence[StockVoice]:
+        """Voices that every tenant may use."""
+        return list(self._resolver.stock.values())
+
+    async def _row(self, tenant_id: str, voice_id: str) -> VoiceRow:
+        async with self._database.read() as store:
+            row = await store.voices.find(tenant_id, voice_id)
+        if row is None:
+            raise no_such_voice()
+        return row
+
+    async def _report(self, tenant_id: str, voice_id: str) -> StoredReport:
+        async with self._database.read() as store:
+            row: ReportRow | None = await store.voices.report(tenant_id, voice_id)
+        if row is None:
+            raise NotFound("The gate has not judged this voice yet.", code="report_not_ready", param="id")
+        return StoredReport(id=row.id, created_at=row.created_at, body=row.body)
+
+    async def _purge(self, tenant_id: str, voice_id: str) -> None:
+        removed = await self._blobs.delete_under(tenant_id, f"voices/{voice_id}")
+        async with self._database.write() as store:
+            await store.voices.purged(tenant_id, voice_id, at=self._clock.wall())
+        log.info("%s deleted with %d blobs", voice_id, removed)
+
+
+def no_such_voice() -> VoiceNotFound:
+    """One answer for ids that are wrong, deleted, or somebody else's: it never says which."""
+    return VoiceNotFound("No such voice.", param="id")
+
+
+def checked_name(name: str, *, param: str = "name") -> str:
+    """
+    A name people will read, as it was sent but for the space around it.
+
+    Raises:
+        InvalidRequest: Empty, longer than 200 characters, or with control characters in it.
+    """
+    name = name.strip()
+    if not name:
+        raise InvalidRequest(f"{param} is empty.", param=param, fix=f"give the voice a {param}")
+    if len(name) > MAX_NAME_CHARACTERS:
+        raise InvalidRequest(f"{param} is longer than {MAX_NAME_CHARACTERS} characters.", param=param)
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in name):
+        raise InvalidRequest(f"{param} has control characters in it.", param=param)
+    return name
+
+
+def _check_clips(clips: Sequence[SourceClip]) -> None:
+    if not clips:
+        raise InvalidRequest("There is no recording.", param="file", fix="send one as the part `file`")
+    if len(clips) > MAX_FILES:
+        raise InvalidRequest(f"More than {MAX_FILES} recordings.", param="files")
+
+
+def _uploads(clips: Sequence[SourceClip]) -> list[Upload]:
+    return [Upload(clip.data, clip.declared_mime) for clip in clips]
