@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from runtime.store.database import Database
+from runtime.store.models import TenantRow
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    """A migrated, empty database: SQLite, or the PostgreSQL of VIVAVOCE_TEST_DATABASE_URL."""
+    database = Database(os.environ.get("VIVAVOCE_TEST_DATABASE_URL") or f"sqlite:///{tmp_path}/store.db")
+    await database.migrate()
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def tenants(database: Database) -> tuple[str, str]:
+    async with database.write() as store:
+        for name in ("org_one", "org_two"):
+            await store.tenants.add(TenantRow(id=name, name=name, created_at=1.0))
+    return "org_one", "org_two"
