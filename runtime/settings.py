@@ -53,6 +53,9 @@ class Settings(BaseSettings):
     upload_max_seconds: float = Field(default=600.0, gt=0)
     """Longest recording that is decoded; the gate then judges its length."""
 
+    speech_max_characters: int = Field(default=20_000, ge=1)
+    """Longest text of one speech request."""
+
     voice_cache_bytes: int = Field(default=256 * 2**20, ge=0)
     """Conditioning kept in memory."""
 

@@ -30,7 +30,7 @@ class AgentProfile:
     """Said as soon as the call is up; None waits for the caller."""
     brain: str = "echo"
     """Name of the brain: ``echo``, ``flow`` or ``openai``."""
-    brain_options: Mapping[str, object] = field(default=NOTHING)
+    brain_options: Mapping[str, object] = field(default_factory=lambda: NOTHING)
     """What that brain is built with: a flow's document, a chat model's name, a temperature."""
     tools: tuple[Mapping[str, object], ...] = ()
     """Functions the brain may call, in the shape of the OpenAI Realtime API."""

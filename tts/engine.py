@@ -116,7 +116,10 @@ class SpeechEngine(Protocol):
     The pool implements it over worker processes; remote engines implement it over HTTP.
     """
 
-    info: EngineInfo
+    @property
+    def info(self) -> EngineInfo:
+        """The engine's card."""
+        ...
 
     def speak(self, request: SpeechRequest, *, deadline: float | None = None) -> AsyncIterator[PcmBlock]:
         """

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from runtime.errors import EngineUnavailable
 from runtime.server.services import Services
 
 
@@ -25,7 +26,6 @@ async def ready(request: Request) -> Response:
     checks = {
         "database": await _database(services),
         "engine": _engine(services),
-        "sessions": "draining" if services.sessions.draining else "ok",
     }
     fine = all(state == "ok" for state in checks.values())
     return JSONResponse({"status": "ready" if fine else "not_ready", "checks": checks}, 200 if fine else 503)
@@ -46,7 +46,11 @@ async def _database(services: Services) -> str:
 
 
 def _engine(services: Services) -> str:
-    return "ok" if services.engine.alive else "starting"
+    """A pool replaces its dead, so what it says of itself is whether it was ever started."""
+    try:
+        return "ok" if services.engine.info else "starting"
+    except EngineUnavailable as error:
+        return f"failed: {error.message}"
 
 
 routes = [

@@ -9,7 +9,6 @@ from runtime.clock import Clock
 from runtime.settings import Settings
 
 if TYPE_CHECKING:
-    from sessions.manager import SessionManager
 
     from runtime.server.accounts import AccountService
     from runtime.server.agents import AgentService
@@ -39,4 +38,3 @@ class Services:
     resolver: VoiceResolver
     engine: SynthesisPool
     pacer: Pacer
-    sessions: SessionManager

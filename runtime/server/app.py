@@ -1,0 +1,163 @@
+"""Builds everything, in the order in which it depends on each other, and takes it down in reverse."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from runtime import metrics
+from runtime.clock import Clock, SystemClock
+from runtime.server import ops
+from runtime.server.accounts import AccountService, listens_on_loopback
+from runtime.server.agents import AgentService
+from runtime.server.auth import Authenticator
+from runtime.server.catalog import StoredVoices
+from runtime.server.dialects import openai, pyai
+from runtime.server.dialects.route import http_error
+from runtime.server.enrolment import Enrolments
+from runtime.server.request_ids import RequestIds
+from runtime.server.services import Services
+from runtime.server.speech import SpeechService
+from runtime.server.voices import VoiceService
+from runtime.settings import Settings
+from runtime.store.blobs import Blobs
+from runtime.store.database import Database
+from runtime.transport.loop_lag import LoopLag
+from runtime.transport.pacer import Pacer
+from runtime.workers import WorkerProcess
+from tts.engines import synthesizer
+from tts.pool import SynthesisPool
+from tts.voices.enrol import EnrolmentService
+from tts.voices.resolve import VoiceResolver
+from tts.voices.stock import stock_voices
+
+log = logging.getLogger(__name__)
+
+ENROLMENT_NICENESS = 10
+"""Judging and cloning give way to every process that speaks to somebody."""
+
+
+def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
+    """
+    The application. Nothing is opened, started or written before its lifespan begins.
+
+    While it runs, ``app.state.services`` holds everything that was built.
+    """
+    clock = clock or SystemClock()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            app.state.services = await build(settings, clock, stack)
+            yield
+            app.state.services = None
+
+    app = FastAPI(
+        title="vivavoce",
+        summary="A realtime voice-agent runtime that speaks in cloned voices.",
+        lifespan=lifespan,
+        strict_content_type=False,
+    )
+    app.state.settings = settings
+    app.state.services = None
+    app.add_middleware(RequestIds)
+    app.add_exception_handler(HTTPException, _nothing_here)
+    app.router.routes.extend(ops.routes)
+    app.include_router(pyai.router)
+    app.include_router(openai.router)
+    return app
+
+
+async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Services:
+    """
+    Open the store, start the workers, and join them; ``stack`` closes all of it.
+
+    Raises:
+        EngineUnavailable: The engine cannot be made on this machine.
+    """
+    database = Database(settings.database_url or f"sqlite:///{settings.data_dir}/vivavoce.db")
+    stack.push_async_callback(database.close)
+    await database.migrate()
+    blobs = Blobs.open(settings.blob_url or str(settings.data_dir / "blobs"))
+
+    engine = SynthesisPool(
+        synthesizer(settings.engine), workers=settings.synthesis_workers, clock=clock
+    )
+    enroller = WorkerProcess(
+        partial(EnrolmentService, settings.engine), name="enrolment", niceness=ENROLMENT_NICENESS
+    )
+    stack.push_async_callback(engine.close)
+    stack.push_async_callback(enroller.close)
+    async with asyncio.TaskGroup() as starting:  # each imports its libraries in its own process
+        starting.create_task(engine.start(), name="start synthesis")
+        starting.create_task(enroller.start(), name="start enrolment")
+        stock = starting.create_task(stock_voices(settings.engine), name="ask for stock voices")
+
+    resolver = VoiceResolver(
+        StoredVoices(database, blobs),
+        engine,
+        stock=stock.result(),
+        cache_bytes=settings.voice_cache_bytes,
+    )
+    for voice in stock.result():
+        await engine.warm(voice.conditioning)
+    default_voice = stock.result()[0].voice_id
+    enrolments = Enrolments(database=database, blobs=blobs, worker=enroller, engine=engine, clock=clock)
+    voices = VoiceService(
+        database=database, blobs=blobs, enrolments=enrolments, worker=enroller, resolver=resolver, clock=clock
+    )
+    await voices.purge_deleted()
+    await enrolments.start()
+    stack.push_async_callback(enrolments.close)
+
+    pacer = Pacer(clock)
+    stack.callback(pacer.close)
+    lag = LoopLag(clock, observe=metrics.loop_lag_seconds.observe)
+    lag.start()
+    stack.callback(lag.stop)
+
+    sandbox = listens_on_loopback(settings.host) if settings.sandbox_keys is None else settings.sandbox_keys
+    return Services(
+        settings=settings,
+        clock=clock,
+        database=database,
+        blobs=blobs,
+        authenticator=Authenticator(database, clock),
+        accounts=AccountService(database, clock, sandbox_open=sandbox),
+        voices=voices,
+        agents=AgentService(
+            database=database,
+            resolver=resolver,
+            clock=clock,
+            default_voice=default_voice,
+            default_brain="openai" if settings.openai_base_url or settings.openai_api_key else "echo",
+        ),
+        speech=SpeechService(
+            resolver=resolver,
+            engine=engine,
+            clock=clock,
+            default_voice=default_voice,
+            max_characters=settings.speech_max_characters,
+        ),
+        resolver=resolver,
+        engine=engine,
+        pacer=pacer,
+    )
+
+
+async def _nothing_here(request: Request, error: Exception) -> Response:
+    """No such address, or not with this method: told in the dialect that the address belongs to."""
+    assert isinstance(error, HTTPException)
+    return _renderer(request.url.path)(http_error(error), request)
+
+
+def _renderer(_path: str) -> Callable[..., Response]:
+    return pyai.render_error
