@@ -34,7 +34,11 @@ class Transcript:
 
 
 class RecognizerStream(Protocol):
-    """One utterance of one caller. Not reusable; close it with :meth:`finish` or :meth:`abandon`."""
+    """
+    One utterance of one caller, from its pre-roll to its end.
+
+    Not reusable; close it with :meth:`finish` or :meth:`abandon`, as it may hold an engine's decoder.
+    """
 
     @property
     def text(self) -> str:
@@ -46,7 +50,11 @@ class RecognizerStream(Protocol):
         ...
 
     async def partial(self) -> str | None:
-        """Wait until the words so far change; None once the stream is finished or abandoned."""
+        """
+        Wait until the words so far change, and return them; None once the stream has ended.
+
+        For one waiter at a time; changes that come faster than it asks are told together.
+        """
         ...
 
     async def finish(self) -> Transcript:
@@ -68,12 +76,14 @@ class Recognizer(Protocol):
 
     name: str
 
-    def open(self, language: str = "en") -> RecognizerStream:
+    def open(self, language: str = "en", *, after: RecognizerStream | None = None) -> RecognizerStream:
         """
         Begin an utterance.
 
         Args:
             language: BCP-47. Engines with one language ignore it and say so in the transcript.
+            after: An earlier utterance of the same caller: engines that adapt to a voice and its line
+                go on from what they learnt there.
         """
         ...
 
