@@ -1,4 +1,4 @@
-"""How late the event loop runs while every worker is saturated: a real server under a burst of speech requests."""
+"""How late the event loop runs while every worker is saturated by speech requests: a real server."""
 
 from __future__ import annotations
 
@@ -23,10 +23,6 @@ _BUCKET = re.compile(r'^vivavoce_loop_lag_seconds_bucket\{le="([^"]+)"\} ([\d.e+
 
 def main() -> None:
     """Print the table."""
-    asyncio.run(_run())
-
-
-async def _run() -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -35,10 +31,7 @@ async def _run() -> None:
         command = [sys.executable, "-m", "runtime", "serve", "--log-level", "warning"]
         server = subprocess.Popen(command, env=environment)
         try:
-            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
-                await _ready(client)
-                idle = await _lag(client, asyncio.sleep(SECONDS / 3))
-                busy = await _lag(client, _saturate(client))
+            idle, busy = asyncio.run(_measure(f"http://127.0.0.1:{port}"))
         finally:
             server.send_signal(signal.SIGTERM)
             server.wait(30)
@@ -46,6 +39,12 @@ async def _run() -> None:
     for name, counts in (("idle", idle), (f"{CLIENTS} clients synthesising without pause", busy)):
         figures = " | ".join(f"≤ {_quantile(counts, q) * 1e3:g} ms" for q in (0.5, 0.99, 0.999))
         print(f"| {name} | {figures} |")
+
+
+async def _measure(url: str) -> tuple[dict[float, float], dict[float, float]]:
+    async with httpx.AsyncClient(base_url=url, timeout=60) as client:
+        await _ready(client)
+        return await _lag(client, asyncio.sleep(SECONDS / 3)), await _lag(client, _saturate(client))
 
 
 async def _ready(client: httpx.AsyncClient) -> None:
