@@ -44,3 +44,8 @@ class AgentProfile:
     """Seconds without a first word from the brain before a filler is said."""
     brain_timeout: float = 20.0
     """Seconds without a word from the brain before its answer counts as failed."""
+
+    @property
+    def opens(self) -> bool:
+        """Whether the agent speaks first: it has a greeting, or a dialogue that begins by itself."""
+        return self.greeting is not None or self.brain == "flow"

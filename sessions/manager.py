@@ -1,0 +1,108 @@
+"""All live calls: who is let in, who is up, and how they end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable
+
+from runtime.errors import AtCapacity
+from sessions.agent import AgentProfile
+from sessions.equipment import Equipment
+from sessions.peers.peer import Peer
+from sessions.session import Session
+from sessions.timeline import Timeline
+from sessions.voice import SessionVoice
+from tts.voices.resolve import VoiceResolver
+
+log = logging.getLogger(__name__)
+
+
+class SessionManager:
+    """
+    Let calls in, run them apart from each other, and bring them to an end.
+
+    Args:
+        equipment: What all calls share.
+        resolver: Whose voice a call speaks in.
+        admit: Asked before each call; raises AtCapacity to refuse it.
+        on_turn: Told the timeline of every reply that is over.
+    """
+
+    def __init__(
+        self,
+        equipment: Equipment,
+        resolver: VoiceResolver,
+        *,
+        admit: Callable[[], None] = lambda: None,
+        on_turn: Callable[[Timeline], None] = lambda _timeline: None,
+    ) -> None:
+        self._equipment = equipment
+        self._resolver = resolver
+        self._admit = admit
+        self._on_turn = on_turn
+        self._sessions: set[Session] = set()
+        self._draining = False
+        self._empty = asyncio.Event()
+        self._empty.set()
+
+    def __len__(self) -> int:
+        """Live calls."""
+        return len(self._sessions)
+
+    async def open(self, profile: AgentProfile) -> SessionVoice:
+        """
+        Decide whether a call may come in, and settle its voice, while its peer can still be told no.
+
+        Raises:
+            AtCapacity: The server is full, or going down.
+            VoiceNotReady: The agent's voice cannot be had; ``code`` is ``voice_unavailable``.
+        """
+        if self._draining:
+            raise AtCapacity("the server is going down; call again in a moment", retry_after=5.0)
+        self._admit()
+        return await SessionVoice.open(profile, self._resolver)
+
+    async def serve(
+        self, profile: AgentProfile, voice: SessionVoice, peer: Peer, *, session_id: str | None = None
+    ) -> None:
+        """
+        Run one call to its end. A fault in it is logged, ends it, and touches no other.
+
+        Args:
+            voice: From :meth:`open`.
+            session_id: Defaults to a fresh ``sess_…``.
+        """
+        session = Session(
+            session_id or f"sess_{secrets.token_hex(12)}",
+            profile,
+            peer=peer,
+            voice=voice,
+            equipment=self._equipment,
+            on_turn=self._on_turn,
+        )
+        self._sessions.add(session)
+        self._empty.clear()
+        try:
+            await session.run()
+        except Exception:
+            log.exception("call %s broke", session.id)
+            peer.hang_up("fault")
+        finally:
+            self._sessions.discard(session)
+            if not self._sessions:
+                self._empty.set()
+
+    async def drain(self, seconds: float) -> None:
+        """Take no new calls; let live ones finish what they say, for ``seconds`` at most, then end them."""
+        self._draining = True
+        for session in list(self._sessions):
+            session.drain()
+        try:
+            async with asyncio.timeout(seconds):
+                await self._empty.wait()
+        except TimeoutError:
+            log.warning("%d calls were still up after %g s and are cut off", len(self), seconds)
+            for session in list(self._sessions):
+                session.hang_up()

@@ -1,0 +1,384 @@
+"""One call: a listener, a brain and a speaker, joined."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from typing import Any
+
+from runtime.media.frame import LISTENING_RATE, Pcm
+from runtime.turn.events import BargedIn, Ducked, FalseAlarm, IdleTimedOut, SpeechStarted
+from runtime.wire.conversation import Item, Message
+from sessions.agent import AgentProfile
+from sessions.brains.brain import Answer, EndCall, Transfer, Turn
+from sessions.equipment import Equipment
+from sessions.keypad import Keypad
+from sessions.listener import CallerTurn, Listener, ListenerEvent
+from sessions.peers.peer import Peer, ReplyOrder, TurnTaking
+from sessions.recognizer import RecognizerStream
+from sessions.reply import Reply
+from sessions.scribe import Scribe
+from sessions.speaker import Speaker
+from sessions.state import Floor, Life, LifeOfCall
+from sessions.timeline import Mark, Timeline
+from sessions.voice import SessionVoice
+
+log = logging.getLogger(__name__)
+
+
+class Session:
+    """
+    Join the three parts of one call, and its peer.
+
+    Audio goes from the peer to the listener; what the listener decides becomes a turn, a turn becomes a
+    reply, and the speaker puts that on the schedule. Whatever cuts the agent's voice short goes through
+    :meth:`_interrupt`, the one barge-in path.
+
+    Args:
+        session_id: For logs and brains.
+        profile: Who answers.
+        peer: The other side.
+        voice: Whose voice it speaks in, already settled.
+        equipment: Shared by all calls.
+        on_turn: Told the timeline of every reply that is over.
+    """
+
+    def __init__(
+        self,
+        session_id: str,
+        profile: AgentProfile,
+        *,
+        peer: Peer,
+        voice: SessionVoice,
+        equipment: Equipment,
+        on_turn: Callable[[Timeline], None] = lambda _timeline: None,
+    ) -> None:
+        self.id = session_id
+        self.profile = profile
+        self._peer = peer
+        self._voice = voice
+        self._clock = equipment.clock
+        self._on_turn = on_turn
+        self._life = LifeOfCall()
+        self._brain = equipment.brains(profile)
+        self._speaker = Speaker(
+            engine=equipment.engine, pacer=equipment.pacer, out=peer, clock=equipment.clock
+        )
+        self._turns = peer.turn_taking
+        self._listener = Listener(
+            equipment.hearing,
+            equipment.recognizer,
+            turns=self._turns,
+            audible=lambda: self._speaker.audible,
+            on_event=self._on_heard,
+            on_speech=self._follow_words,
+        )
+        self._scribe = Scribe(peer, equipment.recognizer, self._spawn)
+        self._keypad = Keypad()
+        self._tasks = asyncio.TaskGroup()
+        self._running: set[asyncio.Task[None]] = set()
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        # Replies being made, by the id of their order, and the one of them that has the floor.
+        self._replies: dict[str, tuple[Reply, asyncio.Task[None]]] = {}
+        self._active: Reply | None = None
+        # A turn that ended while the reply before it could not be interrupted; answered next.
+        self._owed: Timeline | None = None
+        self._replies_made = 0
+
+    @property
+    def life(self) -> Life:
+        return self._life.state
+
+    @property
+    def floor(self) -> Floor:
+        """Who holds the floor now."""
+        if self._speaker.held:
+            return Floor.HOLDING
+        if self._speaker.audible:
+            return Floor.SPEAKING
+        return Floor.THINKING if self._active is not None else Floor.LISTENING
+
+    async def run(self) -> None:
+        """
+        Serve the call until the other side has gone or one of us hangs up.
+
+        Raises:
+            ExceptionGroup: A fault of ours; the call is over all the same.
+        """
+        try:
+            async with self._tasks:
+                self._life.move(Life.LIVE)
+                await self._peer.read(self)
+                self._end()
+        finally:
+            self._end()
+
+    def drain(self) -> None:
+        """Take no new turn; hang up when what is being said has been heard."""
+        if self._life.allows(Life.DRAINING):
+            self._life.move(Life.DRAINING)
+            if self._active is None:
+                self._peer.hang_up("draining")
+
+    def hang_up(self) -> None:
+        """End the call now, whatever is being said."""
+        self._peer.hang_up("draining")
+
+    # What the peer asks (sessions.peers.peer.Call)
+
+    def hear(self, pcm: Pcm) -> None:
+        self._listener.hear(pcm)
+
+    async def caught_up(self) -> None:
+        await self._listener.caught_up()
+
+    def take_turns(self, how: TurnTaking) -> None:
+        self._turns = how
+        self._listener.take_turns(how)
+
+    def commit(self, item_id: str) -> None:
+        turn = self._listener.commit()
+        self._scribe.write_down(item_id, turn.speech)
+
+    def discard(self) -> None:
+        self._listener.discard()
+
+    def recognise(self, item_id: str, pcm: Pcm) -> None:
+        self._scribe.read_recording(item_id, pcm, rate=self._turns.rate, language=self._turns.language)
+
+    def press(self, digit: str) -> None:
+        self._interrupt()
+        now = self._clock.now()
+        entry = self._keypad.press(digit, now)
+        if entry is not None:
+            self._keyed(entry)
+        elif (deadline := self._keypad.deadline()) is not None:
+            self._set_timer("keypad", deadline, self._keys_settled)
+
+    def greet(self) -> None:
+        if self.profile.opens and self._active is None:
+            self._answer(Timeline(), opening=True)
+
+    def order(self, order: ReplyOrder) -> None:
+        timeline = Timeline()
+        timeline.mark(Mark.ENDPOINT, self._clock.now())
+        self._begin(order, timeline)
+
+    def stop(self, order_id: str) -> None:
+        if self._active is not None and self._active.order.id == order_id:
+            self._silence()
+        reply = self._replies.get(order_id)
+        if reply is not None:
+            reply[1].cancel()
+
+    def clear_playback(self) -> None:
+        self._silence()
+
+    async def resolve_voice(self, ref: str) -> None:
+        await self._voice.resolve(ref)
+
+    # What the listener decides
+
+    def _on_heard(self, event: ListenerEvent) -> None:
+        match event:
+            case SpeechStarted(at=at):
+                self._stop_timer("idle")
+                self._peer.speech_started(at / LISTENING_RATE)
+                if self._turns.barge_in is not None:
+                    self._interrupt()
+            case CallerTurn():
+                self._turn_over(event)
+            case Ducked():
+                self._speaker.hold()
+            case FalseAlarm():
+                self._speaker.release()
+            case BargedIn():
+                self._interrupt()
+            case IdleTimedOut(start=start, end=end):
+                self._peer.caller_idle(start / LISTENING_RATE, end / LISTENING_RATE)
+                self._answer(self._new_turn(end))
+
+    def _follow_words(self, speech: RecognizerStream) -> None:
+        self._spawn(self._follow(speech), "partial words")
+
+    async def _follow(self, speech: RecognizerStream) -> None:
+        while (words := await speech.partial()) is not None:
+            if self._listener.speech is speech:
+                self._listener.transcribed(words)
+
+    def _turn_over(self, turn: CallerTurn) -> None:
+        ended = turn.ended
+        self._peer.speech_stopped(ended.end / LISTENING_RATE)
+        item_id = self._peer.turn_taken((ended.end - ended.start) / LISTENING_RATE)
+        timeline = self._new_turn(ended.speech_end)
+        self._scribe.write_down(
+            item_id, turn.speech, then=lambda: timeline.mark(Mark.TRANSCRIPT, self._clock.now())
+        )
+        if self._turns.answers:
+            self._answer(timeline)
+
+    def _new_turn(self, speech_end: int) -> Timeline:
+        """A timeline that begins when the caller's sample ``speech_end`` came in."""
+        now = self._clock.now()
+        timeline = Timeline()
+        timeline.mark(Mark.SPEECH_END, now - (self._listener.received_samples - speech_end) / LISTENING_RATE)
+        timeline.mark(Mark.ENDPOINT, now)
+        return timeline
+
+    # Keys
+
+    def _keys_settled(self) -> None:
+        if (entry := self._keypad.poll(self._clock.now())) is not None:
+            self._keyed(entry)
+
+    def _keyed(self, keys: str) -> None:
+        self._stop_timer("keypad")
+        self._peer.keys_pressed(keys)
+        timeline = Timeline()
+        timeline.mark(Mark.ENDPOINT, self._clock.now())
+        self._answer(timeline, keys=keys)
+
+    # Replies
+
+    def _answer(self, timeline: Timeline, *, keys: str = "", opening: bool = False) -> None:
+        """Reply of our own accord; after the present reply where that may not be interrupted."""
+        if self._life.state is not Life.LIVE:
+            return
+        if self._active is not None:
+            self._owed = timeline
+            return
+        self._begin(self._peer.begin_reply(), timeline, keys=keys, opening=opening)
+
+    def _begin(self, order: ReplyOrder, timeline: Timeline, *, keys: str = "", opening: bool = False) -> None:
+        profile = self.profile
+        fillers = profile.fillers
+        reply = Reply(
+            order,
+            peer=self._peer,
+            speaker=self._speaker,
+            conditioning=self._voice.conditioning(order.voice),
+            timeline=timeline,
+            clock=self._clock,
+            filler=fillers[self._replies_made % len(fillers)] if fillers else None,
+            filler_after=profile.filler_after,
+            timeout=profile.brain_timeout,
+        )
+        self._replies_made += 1
+        if order.in_conversation:
+            self._active = reply
+            self._stop_timer("idle")
+            self._listener.stop_waiting()
+        task = self._spawn(self._make(reply, keys=keys, opening=opening), f"reply {order.id}")
+        self._replies[order.id] = (reply, task)
+        task.add_done_callback(lambda _task: self._replies.pop(order.id, None))
+
+    async def _make(self, reply: Reply, *, keys: str, opening: bool) -> None:
+        await self._scribe.settled()
+        await reply.make(self._pieces(reply.order, keys=keys, opening=opening))
+        self._on_turn(reply.timeline)
+        if self._active is reply:
+            self._active = None
+            self._reply_over(reply)
+
+    def _pieces(self, order: ReplyOrder, *, keys: str, opening: bool) -> AsyncIterator[Answer]:
+        if opening and self.profile.greeting is not None:
+            return _verbatim(self.profile.greeting)
+        history = self._peer.conversation.items if order.history is None else order.history
+        turn = Turn(
+            history=history,
+            user_text=_last_words(history),
+            dtmf=keys,
+            opening=opening,
+            instructions=order.instructions,
+            tools=order.tools,
+            tool_choice=order.tool_choice,
+            max_tokens=order.max_tokens,
+            session_id=self.id,
+            metadata=order.metadata or {},
+        )
+        return self._brain.reply(turn)
+
+    def _reply_over(self, reply: Reply) -> None:
+        """The reply that had the floor has left to its last frame."""
+        owed, self._owed = self._owed, None
+        if reply.farewell is not None or self._life.state is Life.DRAINING:
+            self._set_timer("farewell", self._quiet_at(), lambda: self._leave(reply.farewell))
+        elif owed is not None:
+            self._answer(owed)
+        else:
+            self._set_timer("idle", self._quiet_at(), self._listener.wait_for_caller)
+
+    def _leave(self, farewell: EndCall | Transfer | None) -> None:
+        if isinstance(farewell, Transfer):
+            self._peer.transfer(farewell.to)
+        else:
+            self._peer.hang_up("draining" if farewell is None else "completed")
+
+    def _quiet_at(self) -> float:
+        quiet_at = self._speaker.quiet_at
+        return self._clock.now() if quiet_at is None else quiet_at
+
+    # Barge-in
+
+    def _interrupt(self) -> None:
+        """The caller takes the floor: stop at once, keep what was heard, and tell the peer."""
+        reply, self._active = self._active, None
+        self._owed = None
+        self._stop_timer("farewell")
+        self._silence()
+        if reply is not None:
+            self._replies[reply.order.id][1].cancel()
+            self._peer.reply_finished(reply.order, "interrupted")
+
+    def _silence(self) -> None:
+        cut = self._speaker.clear()
+        if cut is not None:
+            self._peer.playback_cut(cut.order, cut.heard)
+
+    # Life
+
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        task = self._tasks.create_task(work, name=f"{self.id} {name}")
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return task
+
+    def _set_timer(self, name: str, when: float, then: Callable[[], None]) -> None:
+        """Call ``then`` at ``when``, monotonic seconds, in place of the timer of that name."""
+        self._stop_timer(name)
+        loop = asyncio.get_running_loop()
+        self._timers[name] = loop.call_later(max(0.0, when - self._clock.now()), then)
+
+    def _stop_timer(self, name: str) -> None:
+        timer = self._timers.pop(name, None)
+        if timer is not None:
+            timer.cancel()
+
+    def _end(self) -> None:
+        """The call is over: stop everything that runs for it. Harmless twice."""
+        if self._life.state is Life.CLOSED:
+            return
+        self._life.move(Life.CLOSED)
+        for name in list(self._timers):
+            self._stop_timer(name)
+        for task in self._running:
+            task.cancel()
+        self._listener.close()
+        self._speaker.close()
+
+
+async def _verbatim(text: str) -> AsyncIterator[Answer]:
+    yield text
+
+
+def _last_words(history: Sequence[Item]) -> str:
+    """What the caller said since the agent last spoke."""
+    said: list[str] = []
+    for item in reversed(history):
+        if isinstance(item, Message):
+            if item.role == "assistant":
+                break
+            if item.role == "user":
+                said.append(item.text)
+    return " ".join(filter(None, reversed(said)))
