@@ -6,6 +6,7 @@ from typing import Literal
 
 import numpy as np
 import soxr
+from numpy.typing import NDArray
 
 from runtime.media.frame import Pcm
 
@@ -21,6 +22,8 @@ class StreamResampler:
 
     Any split of the input gives the same output, sample for sample, as one piece. The filter looks ahead,
     so output trails input by a few milliseconds until :meth:`flush` gives the tail.
+
+    It runs in float32: libsoxr's own 16-bit output is dithered from a running seed, and no two runs agree.
 
     Args:
         rate_in: Hz.
@@ -39,25 +42,29 @@ class StreamResampler:
         self._stream = (
             None
             if rate_in == rate_out
-            else soxr.ResampleStream(rate_in, rate_out, 1, dtype="int16", quality=quality)
+            else soxr.ResampleStream(rate_in, rate_out, 1, dtype="float32", quality=quality)
         )
 
     def push(self, samples: Pcm) -> Pcm:
         """Take a block of any length, and return what is ready, shape ``(m,)``; ``m`` may be 0."""
         if self._stream is None or len(samples) == 0:
             return samples
-        out: Pcm = self._stream.resample_chunk(samples)
-        return out
+        return _rounded(self._stream.resample_chunk(samples.astype(np.float32)))
 
     def flush(self) -> Pcm:
         """Return the tail and start afresh: the next :meth:`push` begins a new stream."""
         if self._stream is None:
             return _NOTHING
-        tail: Pcm = self._stream.resample_chunk(_NOTHING, last=True)
+        tail = self._stream.resample_chunk(_NOTHING.astype(np.float32), last=True)
         self._stream.clear()
-        return tail
+        return _rounded(tail)
 
     def reset(self) -> None:
         """Forget the state and the tail (a barge-in: nobody will hear it)."""
         if self._stream is not None:
             self._stream.clear()
+
+
+def _rounded(samples: NDArray[np.float32]) -> Pcm:
+    """To the nearest 16-bit value; filters overshoot, so peaks are clipped rather than wrapped."""
+    return np.clip(np.rint(samples), -32_768, 32_767).astype(np.int16)

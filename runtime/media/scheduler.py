@@ -27,7 +27,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from runtime.errors import TransportClosed
 from runtime.media.frame import PTIME, EncodedFrame
@@ -79,11 +79,24 @@ class Tally:
     """Sum of all lateness."""
 
 
+class FrameSink(Protocol):
+    """Where a call's frames go. Neither method may block or raise."""
+
+    def send_frames(self, frames: Sequence[EncodedFrame]) -> None:
+        """Put frames on the wire, oldest first."""
+        ...
+
+    def marks_passed(self, names: Sequence[str]) -> None:
+        """Everything before these marks has been handed to :meth:`send_frames`."""
+        ...
+
+
 class Playout:
     """
     One call's outgoing stream. Made by :meth:`FrameScheduler.open`.
 
     Args:
+        sink: Carried for the shell; the scheduler never calls it.
         rate: Samples per second that :attr:`EncodedFrame.samples` count.
         lead: Seconds a frame may leave before it is due.
         phase: The stream's phase, 0 to ``PHASES - 1``.
@@ -109,12 +122,21 @@ class Playout:
         "lead",
         "phase",
         "rate",
+        "sink",
         "underruns",
     )
 
     def __init__(
-        self, scheduler: FrameScheduler, *, rate: int, lead: float, ptime: float, phase: int
+        self,
+        scheduler: FrameScheduler,
+        sink: FrameSink | None,
+        *,
+        rate: int,
+        lead: float,
+        ptime: float,
+        phase: int,
     ) -> None:
+        self.sink = sink
         self.rate = rate
         self.lead = lead
         self.phase = phase
@@ -360,11 +382,12 @@ class FrameScheduler:
         """Audio waiting on all streams."""
         return sum(playout.queued_samples / playout.rate for playout in self._streams)
 
-    def open(self, *, rate: int, lead: float, ptime: float = PTIME) -> Playout:
+    def open(self, sink: FrameSink | None = None, *, rate: int, lead: float, ptime: float = PTIME) -> Playout:
         """
         Add a stream.
 
         Args:
+            sink: Where the shell will send its frames.
             rate: Samples per second of the frames it will carry.
             lead: Seconds a frame may leave before it is due, 0 or more.
             ptime: Seconds in its usual frame.
@@ -375,10 +398,15 @@ class FrameScheduler:
         if rate <= 0 or ptime <= 0 or lead < 0:
             raise ValueError(f"rate {rate} and ptime {ptime} must be positive, lead {lead} not negative")
         phase = self._phase_load.index(min(self._phase_load))
-        playout = Playout(self, rate=rate, lead=lead, ptime=ptime, phase=phase)
+        playout = Playout(self, sink, rate=rate, lead=lead, ptime=ptime, phase=phase)
         self._phase_load[phase] += 1
         self._streams.add(playout)
         return playout
+
+    def close(self) -> None:
+        """Close every stream."""
+        for playout in list(self._streams):
+            playout.close()
 
     def deadline(self) -> float | None:
         """Monotonic seconds at which to poll next; None while nothing waits."""

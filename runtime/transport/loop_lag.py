@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from runtime.clock import Clock
+
 INTERVAL = 0.050
 """Seconds between two measurements: finer than any lead, too rare to cost anything."""
 
@@ -17,16 +19,18 @@ class LoopLag:
     A timer that watches itself.
 
     Args:
+        clock: Read directly, because uvloop's own time stands still while callbacks run.
         observe: Told each lag in seconds, for instance a histogram's ``observe``.
         interval: Seconds between measurements.
     """
 
     def __init__(
-        self, observe: Callable[[float], object] | None = None, *, interval: float = INTERVAL
+        self, clock: Clock, *, observe: Callable[[float], object] | None = None, interval: float = INTERVAL
     ) -> None:
+        self._clock = clock
         self._observe = observe
         self._interval = interval
-        self._recent: list[float] = [0.0] * WINDOW
+        self._recent = [0.0] * WINDOW
         self._at = 0
         self._due = 0.0
         self._timer: asyncio.TimerHandle | None = None
@@ -34,8 +38,8 @@ class LoopLag:
     def start(self) -> None:
         """Begin to measure, in the running loop."""
         loop = asyncio.get_running_loop()
-        self._due = loop.time() + self._interval
-        self._timer = loop.call_at(self._due, self._measure, loop)
+        self._due = self._clock.now() + self._interval
+        self._timer = loop.call_later(self._interval, self._measure, loop)
 
     def stop(self) -> None:
         if self._timer is not None:
@@ -53,12 +57,12 @@ class LoopLag:
         return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
     def _measure(self, loop: asyncio.AbstractEventLoop) -> None:
-        now = loop.time()
+        now = self._clock.now()
         lag = max(0.0, now - self._due)
         self._recent[self._at] = lag
         self._at = (self._at + 1) % WINDOW
         if self._observe is not None:
             self._observe(lag)
-        # From the due time, so that the rate stays; from now, where more than one was missed.
-        self._due = max(self._due, now - self._interval) + self._interval
-        self._timer = loop.call_at(self._due, self._measure, loop)
+        # The next one counts from its due time, or from now where a stall swallowed more than one.
+        self._due = max(self._due + self._interval, now)
+        self._timer = loop.call_later(self._due - now, self._measure, loop)

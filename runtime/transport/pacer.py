@@ -5,26 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Sequence
-from typing import Protocol
 
 from runtime.clock import Clock
-from runtime.media.frame import PTIME, EncodedFrame
-from runtime.media.scheduler import FrameScheduler, Playout, Tally
+from runtime.media.frame import PTIME
+from runtime.media.scheduler import FrameScheduler, FrameSink, Playout, Tally
+
+__all__ = ["FrameSink", "Pacer"]
 
 log = logging.getLogger(__name__)
-
-
-class FrameSink(Protocol):
-    """Where a call's frames go. Neither method may block or raise."""
-
-    def send_frames(self, frames: Sequence[EncodedFrame]) -> None:
-        """Put frames on the wire, oldest first."""
-        ...
-
-    def marks_passed(self, names: Sequence[str]) -> None:
-        """Everything before these marks has been handed to :meth:`send_frames`."""
-        ...
 
 
 class Pacer:
@@ -41,7 +29,6 @@ class Pacer:
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._scheduler = FrameScheduler(wake=self._arm)
-        self._sinks: dict[Playout, FrameSink] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._armed_for = math.inf
         self._polling = False
@@ -62,23 +49,22 @@ class Pacer:
 
     def open(self, sink: FrameSink, *, rate: int, lead: float, ptime: float = PTIME) -> Playout:
         """Add a call. Its frames go to ``sink`` until the playout is closed."""
-        playout = self._scheduler.open(rate=rate, lead=lead, ptime=ptime)
-        self._sinks[playout] = sink
-        return playout
+        return self._scheduler.open(sink, rate=rate, lead=lead, ptime=ptime)
 
     async def drained(self, playout: Playout) -> None:
-        """Return when everything pushed on ``playout`` has been heard by the clock, or it is closed."""
-        while not playout.closed and (dry_at := playout.dry_at) is not None:
-            remaining = dry_at - self._clock.now()
-            if remaining <= 0 and playout.queued_samples == 0:
+        """Return when all that was pushed has been heard by the clock, or was cleared or closed."""
+        while not playout.closed:
+            if playout.paused:
+                await asyncio.sleep(PTIME)
+                continue
+            dry_at = playout.dry_at
+            if dry_at is None or (dry_at <= self._clock.now() and not playout.queued_samples):
                 return
-            await asyncio.sleep(max(remaining, PTIME))
+            await asyncio.sleep(max(dry_at - self._clock.now(), PTIME))
 
     def close(self) -> None:
         """Close every stream and stop the timer."""
-        for playout in list(self._sinks):
-            playout.close()
-        self._sinks.clear()
+        self._scheduler.close()
         if self._timer is not None:
             self._timer.cancel()
 
@@ -95,7 +81,7 @@ class Pacer:
         now = max(self._clock.now(), self._armed_for)
         self._polling = True
         for playout, frames, marks in self._scheduler.poll(now):
-            sink = self._sinks.get(playout)
+            sink = playout.sink
             if sink is None:
                 continue
             try:
@@ -106,9 +92,8 @@ class Pacer:
             except Exception:
                 # One call's fault must not cost the others their frames.
                 log.exception("a sink raised; its call is closed")
+                playout.sink = None
                 playout.close()
-            if playout.closed:
-                del self._sinks[playout]
         self._polling = False
         self._timer = None
         self._armed_for = math.inf

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
 from runtime.errors import TransportClosed
@@ -72,13 +72,13 @@ class WebSocketWriter:
         """Write a binary message, now or when the peer reads again. Dropped once closed."""
         self._send({"type": "websocket.send", "bytes": data}, len(data))
 
-    async def close(self, code: int = 1000, reason: str = "") -> None:
-        """Write what waits, then the close message. A peer that does not read is not waited for."""
+    async def close(self, code: int = 1000, reason: str = "", *, patience: float = 1.0) -> None:
+        """Write what waits, then the close message; a peer that does not read gets ``patience`` seconds."""
         if self._closed is None:
             self._send({"type": "websocket.close", "code": code, "reason": reason}, 0)
-        if self._flusher is not None:
-            await asyncio.wait([self._flusher], timeout=1.0)
-            self._flusher.cancel()
+        if (flusher := self._flusher) is not None:
+            await asyncio.wait([flusher], timeout=patience)
+            flusher.cancel()
         self._end(TransportClosed("closed by us", close_code=code))
 
     def _send(self, message: Message, size: int) -> None:
@@ -96,7 +96,7 @@ class WebSocketWriter:
             self._end(TransportClosed(f"the peer has gone: {error!r}"))
             return
         self._flusher = asyncio.get_running_loop().create_task(
-            self._flush(_finish(sending, waits_on)), name="websocket-flush"
+            self._flush(sending, waits_on), name="websocket-flush"
         )
 
     def _park(self, message: Message, size: int) -> None:
@@ -111,9 +111,9 @@ class WebSocketWriter:
                 )
             )
 
-    async def _flush(self, first: Awaitable[None]) -> None:
+    async def _flush(self, sending: Coroutine[Any, Any, None], waits_on: asyncio.Future[Any] | None) -> None:
         try:
-            await first
+            await _finish(sending, waits_on)
             while self._backlog:
                 message = self._backlog.popleft()
                 self._backlog_bytes -= _size(message)
