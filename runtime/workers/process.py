@@ -120,19 +120,23 @@ class WorkerProcess:
         self._serve_next()
         return await answer
 
-    async def restart(self) -> None:
+    async def available(self) -> None:
         """
-        Kill the child and wait for its successor; the call it was serving raises WorkerDied.
+        Wait until a child is up.
 
         Raises:
-            WorkerDied: The successor does not start.
+            WorkerDied: None can be started at present, or the worker was closed.
         """
-        if self._child is not None:
-            self._settled.clear()
-            self._child.process.kill()
         await self._settled.wait()
         if self._unavailable is not None:
             raise WorkerDied(f"worker {self.name} {self._unavailable}")
+
+    async def restart(self) -> None:
+        """Kill the child and wait for its successor, as :meth:`available`. A call being served dies too."""
+        if self._child is not None:
+            self._settled.clear()
+            self._child.process.kill()
+        await self.available()
 
     async def close(self) -> None:
         """Let the child end; kill it if it does not within a second. Waiting calls raise WorkerDied."""

@@ -32,7 +32,9 @@ class SynthesizerFactory:
             made: Synthesizer = getattr(import_module(self.module), self.attribute)()
         except ModuleNotFoundError as missing:
             how = f"install it with: pip install 'vivavoce[{self.extra}]'" if self.extra else None
-            raise EngineUnavailable(f"engine {self.name} needs the library {missing.name}", fix=how) from missing
+            raise EngineUnavailable(
+                f"engine {self.name} needs the library {missing.name}", fix=how
+            ) from missing
         return made
 
 

@@ -92,7 +92,7 @@ class VoiceResolver:
         return self._held_bytes
 
     def stock_voice(self, ref: str) -> StockVoice | None:
-        """The stock voice that ``ref`` names, by its own id or by an OpenAI preset's; None for other names."""
+        """The stock voice that ``ref`` names, by its own id or by an OpenAI preset's; None if neither."""
         return self.stock.get(ref) or self._presets.get(ref)
 
     async def resolve(self, tenant_id: str, ref: str) -> Conditioning:
@@ -158,11 +158,15 @@ def _ready(voice: Voice) -> Voice:
         raise VoiceNotFound(f"voice {voice.id} was deleted", param="voice")
     if voice.state.pending:
         raise VoiceNotReady(
-            f"voice {voice.id} is still {voice.state}", param="voice", fix="ask again until its status is ready"
+            f"voice {voice.id} is still {voice.state}",
+            param="voice",
+            fix="ask again until its status is ready",
         )
     why = f": {voice.reason.message}" if voice.reason else ""
     fix = voice.reason.fix if voice.reason else "enrol another recording"
-    raise VoiceNotReady(f"voice {voice.id} is {voice.state}{why}", param="voice", code="voice_failed", fix=fix)
+    raise VoiceNotReady(
+        f"voice {voice.id} is {voice.state}{why}", param="voice", code="voice_failed", fix=fix
+    )
 
 
 def _preset_voices(stock: tuple[StockVoice, ...]) -> dict[str, StockVoice]:

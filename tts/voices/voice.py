@@ -12,7 +12,6 @@ from typing import Any, Literal, TypeAlias
 from runtime.errors import Conflict
 from tts.engine import Conditioning
 
-
 Severity: TypeAlias = Literal["error", "warning"]
 Span: TypeAlias = tuple[float, float]
 """Seconds ``[begin, end)`` in the recording as uploaded."""
@@ -56,7 +55,13 @@ TRANSITIONS: Mapping[VoiceState, frozenset[VoiceState]] = MappingProxyType(
     {
         VoiceState.QUEUED: frozenset({VoiceState.ANALYSING, VoiceState.ERROR, VoiceState.DELETED}),
         VoiceState.ANALYSING: frozenset(
-            {VoiceState.ENROLLING, VoiceState.REJECTED, VoiceState.ERROR, VoiceState.QUEUED, VoiceState.DELETED}
+            {
+                VoiceState.ENROLLING,
+                VoiceState.REJECTED,
+                VoiceState.ERROR,
+                VoiceState.QUEUED,
+                VoiceState.DELETED,
+            }
         ),
         VoiceState.ENROLLING: frozenset(
             {VoiceState.READY, VoiceState.ERROR, VoiceState.QUEUED, VoiceState.DELETED}
