@@ -51,10 +51,13 @@ async def test_sqlite_keeps_a_write_ahead_log(tmp_path: Path) -> None:
 
 
 async def test_a_transaction_that_raises_keeps_nothing(database: Database) -> None:
-    with pytest.raises(RuntimeError):
+    async def add_and_fail() -> None:
         async with database.write() as store:
             await store.tenants.add(TenantRow(id="org_x", name="x", created_at=1.0))
             raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await add_and_fail()
     async with database.read() as store:
         assert await store.tenants.find("org_x") is None
 

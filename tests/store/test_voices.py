@@ -37,9 +37,7 @@ async def test_a_state_is_left_only_from_where_it_stands(
     mine, _ = tenants
     async with database.write() as store:
         await store.voices.add(mine, voice("voice_a", state="ready"))
-        assert not await store.voices.advance(
-            mine, "voice_a", come_from=["queued"], to="analysing", at=2.0
-        )
+        assert not await store.voices.advance(mine, "voice_a", come_from=["queued"], to="analysing", at=2.0)
         row = await store.voices.find(mine, "voice_a")
         assert row is not None
         assert row.state == "ready"
