@@ -133,14 +133,15 @@ def heard_prefix(part: SpokenPart, heard: float) -> str:
     """
     The part of the transcript that sounds in the first ``heard`` seconds.
 
-    With word times it ends after the last word of which at least half was heard. Without, the transcript is
-    taken to be spread evenly over the audio, and is cut back to the end of a word.
+    With word times it ends after the last word of which at least half was heard, and the punctuation that
+    clings to it. Without, the transcript is taken to be spread evenly over the audio, and is cut back to the
+    end of a word.
     """
-    if heard >= part.seconds and not part.words:
-        return part.transcript
     if part.words:
         ends = [w.source[1] for w in part.words if w.start + HEARD_SHARE * (w.end - w.start) <= heard]
-        return part.transcript[: max(ends, default=0)]
+        return _with_punctuation(part.transcript, max(ends, default=0))
+    if heard >= part.seconds > 0:
+        return part.transcript
     if part.seconds <= 0 or heard <= 0:
         return ""
     length = int(len(part.transcript) * heard / part.seconds)
@@ -149,9 +150,15 @@ def heard_prefix(part: SpokenPart, heard: float) -> str:
     return kept[: kept.rfind(" ") + 1].rstrip() if within_word else kept.rstrip()
 
 
+def _with_punctuation(text: str, end: int) -> str:
+    while 0 < end < len(text) and not text[end].isalnum() and not text[end].isspace():
+        end += 1
+    return text[:end]
+
+
 @dataclass(frozen=True, slots=True)
 class ConversationLimits:
-    """How much one call may make us remember."""
+    """How much a client may make us remember."""
 
     items: int = 4096
     characters: int = 4 * 2**20
@@ -223,16 +230,15 @@ class Conversation:
         Raises:
             Conflict: The id is taken.
             NotFound: There is no item ``after``.
-            InvalidRequest: The conversation has grown beyond its limits.
         """
         if item.id in self._items:
             raise Conflict(
                 f"An item with id '{item.id}' is already in the conversation.", code="item_duplicate"
             )
         place = 0 if after is None else self._place(after) + 1
-        self._weigh(item, None)
         self._items[item.id] = item
         self._order.insert(place, item.id)
+        self._characters += _characters(item)
         return after
 
     def replace(self, item: Item) -> None:
@@ -241,10 +247,29 @@ class Conversation:
 
         Raises:
             NotFound: No such item.
-            InvalidRequest: The conversation has grown beyond its limits.
         """
-        self._weigh(item, self.get(item.id))
+        self._characters += _characters(item) - _characters(self.get(item.id))
         self._items[item.id] = item
+
+    def require_room(self, item: Item) -> None:
+        """
+        Refuse an item that a client wants to add beyond the limits. The call's own items are never refused.
+
+        Raises:
+            InvalidRequest: Too many items, or too much text in them.
+        """
+        limits = self._limits
+        if len(self._order) >= limits.items:
+            full = f"{limits.items} items"
+        elif self._characters + _characters(item) > limits.characters:
+            full = f"{self._characters} of {limits.characters} characters"
+        else:
+            return
+        raise InvalidRequest(
+            f"The conversation already holds {full}: delete items that are no longer needed.",
+            code="conversation_too_long",
+            param="item",
+        )
 
     def delete(self, item_id: str) -> Item:
         """
@@ -274,7 +299,8 @@ class Conversation:
                 code="invalid_value",
                 param="item_id",
             )
-        cut = replace(item, content=tuple(_cut_part(part, heard) for part in item.content))
+        finished = item.status == "completed"
+        cut = replace(item, content=tuple(_cut_part(part, heard, finished=finished) for part in item.content))
         self.replace(cut)
         return cut
 
@@ -293,34 +319,18 @@ class Conversation:
             return len(self._order) - 1
         return self._order.index(item_id)
 
-    def _weigh(self, item: Item, old: Item | None) -> None:
-        added = _characters(item) - (_characters(old) if old else 0)
-        if old is None and len(self._order) >= self._limits.items:
-            raise InvalidRequest(
-                f"The conversation already holds {self._limits.items} items.",
-                code="conversation_too_long",
-                fix="Delete items that are no longer needed.",
-            )
-        if added > 0 and self._characters + added > self._limits.characters:
-            raise InvalidRequest(
-                f"The conversation already holds {self._characters} characters of at most "
-                f"{self._limits.characters}.",
-                code="conversation_too_long",
-                fix="Delete items that are no longer needed.",
-            )
-        self._characters += added
-
 
 def spoken_part(item: Message) -> SpokenPart | None:
     """The speech of an agent's message; None where it has none."""
     return next((part for part in item.content if isinstance(part, SpokenPart)), None)
 
 
-def _cut_part(part: Part, heard: float) -> Part:
+def _cut_part(part: Part, heard: float, *, finished: bool) -> Part:
     if not isinstance(part, SpokenPart):
         return part
     heard = min(max(heard, 0.0), part.seconds)
-    kept = heard_prefix(part, heard)
+    heard_out = finished and heard >= part.seconds
+    kept = part.transcript if heard_out else heard_prefix(part, heard)
     words = tuple(word for word in part.words if word.source[1] <= len(kept))
     return replace(part, transcript=kept, seconds=heard, words=words, cut=True)
 

@@ -1,4 +1,4 @@
-"""What a client's message asks of the call. Frozen values; :class:`RealtimeProtocol` makes them, a peer obeys."""
+"""What a client's message asks of the call, as frozen values."""
 
 from __future__ import annotations
 
@@ -113,7 +113,6 @@ class CancelResponse:
     """Stop making this answer. ``response.done`` is on its way; late facts about it are ignored."""
 
     response_id: str
-    reason: Literal["client_cancelled", "max_output_tokens"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,4 @@
-"""
-What a session is set to, and how ``session.update`` changes it.
-
-An update is a deep merge: a member that is absent keeps its value, ``null`` switches an optional feature
-off, ``""`` and ``[]`` are values like any other. When ``turn_detection.type`` changes, the new detector
-starts from its own defaults. Members we do not serve (prompt, reasoning, a model …) are accepted and ignored:
-SDKs send them as a matter of course.
-"""
+"""What a session is set to: its values, and how they are shown to the client."""
 
 from __future__ import annotations
 
@@ -20,12 +13,21 @@ JsonObject: TypeAlias = Mapping[str, Any]
 ToolChoice: TypeAlias = str | JsonObject
 """``auto``, ``none``, ``required``, or ``{"type": "function", "name": …}``."""
 
+Modality: TypeAlias = Literal["audio", "text"]
+"""``audio`` is spoken and transcribed; ``text`` is written only."""
+
 WIRE_RATE = 24_000
 """Hz: the only rate of ``audio/pcm`` on this wire."""
 
+BUILT_IN_VOICES = frozenset(
+    ["alloy", "ash", "ballad", "cedar", "coral", "echo", "fable"]
+    + ["marin", "nova", "onyx", "sage", "shimmer", "verse"]
+)
+"""Names that OpenAI's SDKs send, some of them unasked."""
+
 
 class _Value(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
 
 class AudioFormat(_Value):
@@ -42,9 +44,16 @@ class AudioFormat(_Value):
     def sample_bytes(self) -> int:
         return 2 if self.type == "audio/pcm" else 1
 
+    @property
+    def bytes_per_second(self) -> int:
+        return self.rate * self.sample_bytes
+
     def seconds(self, size: int) -> float:
         """How long ``size`` bytes sound."""
-        return size / (self.rate * self.sample_bytes)
+        return size / self.bytes_per_second
+
+    def to_json(self) -> JsonObject:
+        return {"type": self.type, "rate": self.rate} if self.type == "audio/pcm" else {"type": self.type}
 
 
 class ServerVad(_Value):
@@ -89,7 +98,7 @@ class SessionConfig(_Value):
     model: str = ""
     """The agent's name, as the client asked for it."""
     instructions: str = ""
-    modality: Literal["audio", "text"] = "audio"
+    modality: Modality = "audio"
     voice: str = ""
     """A built-in name, or an id such as ``voice_…``."""
     speed: float = Field(default=1.0, ge=0.25, le=1.5)
@@ -104,3 +113,34 @@ class SessionConfig(_Value):
     tool_choice: ToolChoice = "auto"
     max_output_tokens: int | None = Field(default=None, ge=1, le=4096)
     """None is without limit."""
+
+    def to_json(self, *, session_id: str, expires_at: int | None) -> JsonObject:
+        """
+        The session as the client is shown it, in the narrow shape that all known validators accept.
+
+        Voices are plain strings; only the three members of a transcription that every client knows appear.
+        """
+        detector = self.turn_detection.model_dump() if self.turn_detection else None
+        transcription = self.transcription.model_dump(exclude_none=True) if self.transcription else None
+        hearing = {
+            "format": self.input_format.to_json(),
+            "transcription": transcription,
+            "noise_reduction": {"type": self.noise_reduction} if self.noise_reduction else None,
+            "turn_detection": detector,
+        }
+        head: dict[str, object] = {"type": self.type, "id": session_id}
+        if expires_at is not None:
+            head |= {"expires_at": expires_at}
+        if self.type == "transcription":
+            return head | {"object": "realtime.transcription_session", "audio": {"input": hearing}}
+        speaking = {"format": self.output_format.to_json(), "voice": self.voice, "speed": self.speed}
+        return head | {
+            "object": "realtime.session",
+            "model": self.model,
+            "instructions": self.instructions,
+            "output_modalities": [self.modality],
+            "audio": {"input": hearing, "output": speaking},
+            "tools": [dict(tool) for tool in self.tools],
+            "tool_choice": self.tool_choice if isinstance(self.tool_choice, str) else dict(self.tool_choice),
+            "max_output_tokens": self.max_output_tokens or "inf",
+        }
