@@ -1,0 +1,349 @@
+"""A caller on the OpenAI Realtime WebSocket: its protocol core, driven by a session and a socket."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import numpy as np
+from starlette.websockets import WebSocket
+
+from runtime.errors import TransportClosed, VivavoceError, VoiceNotFound, VoiceNotReady
+from runtime.media.frame import EncodedFrame, Pcm
+from runtime.media.g711 import decode_alaw, decode_mulaw, encode_alaw, encode_mulaw
+from runtime.transport.websocket import WebSocketWriter
+from runtime.turn.barge_in import BargeInSettings
+from runtime.turn.endpointing import SemanticVad, ServerVad, TurnDetection
+from runtime.wire.conversation import Conversation, WordTime
+from runtime.wire.realtime import actions, config
+from runtime.wire.realtime.protocol import RealtimeProtocol, encode
+from sessions.brains.brain import Tool, ToolCall
+from sessions.peers.blocks import BlockEncoder
+from sessions.peers.peer import Call, HangUp, Outcome, ReplyOrder, TurnTaking
+from sessions.recognizer import Transcript
+
+GREET_AFTER = 0.3
+"""Seconds the client has for its first word, usually ``session.update``, before the agent opens the call."""
+
+LARGEST_DELTA = 2
+"""Blocks of audio in one event at most: 40 to 200 ms."""
+
+SESSION_SECONDS = 3600.0
+"""How long a session may last, as at the hosted service."""
+
+CLOSE_CODES: Mapping[HangUp, int] = {"completed": 1000, "draining": 1012, "fault": 1011, "expired": 1000}
+"""IANA WebSocket Close Code registry. SDKs that reconnect do so on 1011 and 1012."""
+
+
+class RealtimePeer:
+    """
+    One client's socket.
+
+    Args:
+        socket: Accepted.
+        protocol: The session's core, fresh.
+        lead: Seconds by which audio may leave before it is due.
+        lasts: Seconds after which the session expires.
+    """
+
+    def __init__(
+        self,
+        socket: WebSocket,
+        protocol: RealtimeProtocol,
+        *,
+        lead: float,
+        lasts: float = SESSION_SECONDS,
+    ) -> None:
+        self._socket = socket
+        self._protocol = protocol
+        self._lead = lead
+        self._lasts = lasts
+        self._writer = WebSocketWriter(socket, on_closed=self._gone)
+        self._reading: asyncio.Timeout | None = None
+        self._closing: asyncio.Task[None] | None = None
+        # Responses being made, for the formats they were asked for in.
+        self._responses: dict[str, actions.Response] = {}
+        # Whether somebody has opened the conversation, so that no greeting is wanted.
+        self._client_leads = False
+
+    # sessions.peers.peer.Peer: what the session reads
+
+    @property
+    def conversation(self) -> Conversation:
+        return self._protocol.conversation
+
+    @property
+    def lead(self) -> float:
+        return self._lead
+
+    @property
+    def turn_taking(self) -> TurnTaking:
+        return turn_taking(self._protocol.config)
+
+    # What the session reports
+
+    def speech_started(self, at: float) -> None:
+        self._protocol.speech_started(_ms(at))
+        self._flush()
+
+    def speech_stopped(self, at: float) -> None:
+        self._protocol.speech_stopped(_ms(at))
+        self._flush()
+
+    def turn_taken(self, seconds: float) -> str:
+        item_id = self._protocol.audio_committed()
+        self._flush()
+        return item_id
+
+    def caller_idle(self, start: float, end: float) -> None:
+        self._protocol.timeout_triggered(_ms(start), _ms(end))
+        self._flush()
+
+    def transcribed(self, item_id: str, transcript: Transcript) -> None:
+        self._protocol.transcription_completed(item_id, transcript.text, seconds=transcript.seconds)
+        self._flush()
+
+    def not_transcribed(self, item_id: str, error: Exception) -> None:
+        self._protocol.transcription_failed(item_id, _message(error))
+        self._flush()
+
+    def keys_pressed(self, digits: str) -> str:
+        item_id = self._protocol.user_said(digits)
+        self._flush()
+        return item_id
+
+    def begin_reply(self) -> ReplyOrder:
+        response = self._protocol.begin_response()
+        self._flush()
+        return self._order_for(response)
+
+    def encoder(self, order: ReplyOrder, position: int) -> BlockEncoder:
+        response = self._responses.get(order.id)
+        audio = response.output_format if response else self._protocol.config.output_format
+        return BlockEncoder(ENCODERS[audio.type], rate=audio.rate, position=position)
+
+    def words(self, order: ReplyOrder, delta: str) -> str:
+        words = self._protocol.text_delta(order.id, delta)
+        self._flush()
+        return words
+
+    def send_frames(
+        self, order: ReplyOrder, frames: Sequence[EncodedFrame], words: Sequence[WordTime]
+    ) -> None:
+        """What is due together is sent together, up to :data:`LARGEST_DELTA`."""
+        for group in _groups(frames):
+            self._protocol.audio_delta(order.id, b"".join(group), words=words)
+            words = ()
+        self._flush()
+
+    def message_said(self, order: ReplyOrder) -> None:
+        self._protocol.message_done(order.id)
+        self._flush()
+
+    def tool_called(self, order: ReplyOrder, call: ToolCall) -> None:
+        self._protocol.function_call(order.id, call.name, call.arguments, call_id=call.call_id)
+        self._flush()
+
+    def playback_cut(self, order: ReplyOrder, heard: float) -> None:
+        self._protocol.playback_cleared(order.id, heard=heard)
+        self._flush()
+
+    def reply_finished(self, order: ReplyOrder, outcome: Outcome, error: Exception | None = None) -> None:
+        match outcome:
+            case "completed":
+                self._protocol.response_finished(order.id)
+            case "interrupted":
+                self._protocol.response_finished(order.id, "cancelled", reason="turn_detected")
+            case "failed":
+                code = error.code if isinstance(error, VivavoceError) else "server_error"
+                self._protocol.response_finished(order.id, "failed", error=(code, _message(error)))
+        self._responses.pop(order.id, None)
+        self._flush()
+
+    def transfer(self, to: str) -> None:
+        """This wire has no word for it: whoever is behind the client must be told by a tool."""
+        self.hang_up("completed")
+
+    def hang_up(self, reason: HangUp) -> None:
+        if self._closing is None:
+            self._flush()
+            self._closing = asyncio.get_running_loop().create_task(
+                self._writer.close(CLOSE_CODES[reason], reason), name="close realtime socket"
+            )
+
+    # The socket
+
+    async def read(self, call: Call) -> None:
+        self._protocol.open()
+        self._flush()
+        greeting = asyncio.get_running_loop().call_later(GREET_AFTER, self._greet, call)
+        try:
+            async with asyncio.timeout(self._lasts) as self._reading:
+                await self._read(call)
+        except TimeoutError:
+            if self._writer.closed is None:
+                self._protocol.fail("The session has lasted as long as it may.", code="session_expired")
+                self.hang_up("expired")
+        finally:
+            greeting.cancel()
+            if self._closing is not None:
+                await self._closing
+
+    async def _read(self, call: Call) -> None:
+        while (message := await self._socket.receive())["type"] == "websocket.receive":
+            self._protocol.receive(message.get("text") or message.get("bytes") or "")
+            self._flush()
+            while wanted := self._protocol.actions():
+                for action in wanted:
+                    await self._obey(action, call)
+                self._flush()
+
+    async def _obey(self, action: actions.Action, call: Call) -> None:
+        match action:
+            case actions.AppendAudio(audio):
+                call.hear(DECODERS[self._protocol.config.input_format.type](audio))
+                await call.caught_up()
+            case actions.SessionChanged(now, before):
+                if (how := turn_taking(now)) != turn_taking(before):
+                    call.take_turns(how)
+                self._greet(call)
+            case actions.ResolveVoice(voice):
+                await self._resolve(voice, call)
+            case actions.CommitAudio(item_id=item_id):
+                self._client_leads = True
+                call.commit(item_id)
+            case actions.ClearAudio():
+                call.discard()
+            case actions.ItemCreated(item, audio):
+                self._client_leads = True
+                if audio is not None:
+                    call.recognise(item.id, DECODERS[self._protocol.config.input_format.type](audio))
+            case actions.CreateResponse(response):
+                self._client_leads = True
+                call.order(self._order_for(response))
+            case actions.CancelResponse(response_id=response_id):
+                self._responses.pop(response_id, None)
+                call.stop(response_id)
+            case actions.ClearPlayback():
+                call.clear_playback()
+            case actions.ItemDeleted() | actions.ItemTruncated():
+                # The conversation is changed already, and on a WebSocket the client plays the audio.
+                pass
+
+    def _greet(self, call: Call) -> None:
+        """Let the agent open the call, unless the client has begun to."""
+        if not self._client_leads:
+            self._client_leads = True
+            call.greet()
+
+    async def _resolve(self, voice: str, call: Call) -> None:
+        try:
+            await call.resolve_voice(voice)
+        except (VoiceNotFound, VoiceNotReady) as error:
+            self._protocol.voice_refused(error.message, code=error.code)
+        else:
+            self._protocol.voice_resolved()
+
+    def _order_for(self, response: actions.Response) -> ReplyOrder:
+        self._responses[response.id] = response
+        return ReplyOrder(
+            id=response.id,
+            instructions=response.instructions,
+            history=response.history,
+            in_conversation=response.in_conversation,
+            spoken=response.modality == "audio",
+            voice=response.voice,
+            speed=self._protocol.config.speed,
+            tools=[_tool(tool) for tool in response.tools],
+            tool_choice=_tool_choice(response.tool_choice),
+            max_tokens=response.max_output_tokens,
+            metadata=response.metadata,
+        )
+
+    def _flush(self) -> None:
+        for event in self._protocol.events():
+            self._writer.send_text(encode(event))
+
+    def _gone(self, reason: TransportClosed) -> None:
+        """The client has stopped reading or has gone: stop reading it, too."""
+        if self._reading is not None and self._closing is None:
+            self._reading.reschedule(asyncio.get_running_loop().time())
+
+
+def turn_taking(session: config.SessionConfig) -> TurnTaking:
+    """How to listen to a session that is set like this."""
+    wanted = session.turn_detection
+    detection: TurnDetection | None
+    match wanted:
+        case None:
+            detection = None
+        case config.SemanticVad(eagerness=eagerness):
+            detection = SemanticVad(eagerness=eagerness)
+        case config.ServerVad():
+            detection = ServerVad(
+                threshold=wanted.threshold,
+                prefix_padding=wanted.prefix_padding_ms / 1000,
+                silence_duration=wanted.silence_duration_ms / 1000,
+                idle_timeout=None if wanted.idle_timeout_ms is None else wanted.idle_timeout_ms / 1000,
+            )
+    language = session.transcription.language if session.transcription else None
+    return TurnTaking(
+        rate=session.input_format.rate,
+        language=language or "en",
+        detection=detection,
+        barge_in=BargeInSettings() if wanted is not None and wanted.interrupt_response else None,
+        answers=wanted is not None and wanted.create_response and session.type == "realtime",
+    )
+
+
+def _pcm(audio: bytes) -> Pcm:
+    return np.frombuffer(audio, "<i2", count=len(audio) // 2)
+
+
+def _bytes(samples: Pcm) -> bytes:
+    return samples.astype("<i2", copy=False).tobytes()
+
+
+DECODERS: Mapping[str, Callable[[bytes], Pcm]] = {
+    "audio/pcm": _pcm,
+    "audio/pcmu": decode_mulaw,
+    "audio/pcma": decode_alaw,
+}
+
+ENCODERS: Mapping[str, Callable[[Pcm], bytes]] = {
+    "audio/pcm": _bytes,
+    "audio/pcmu": encode_mulaw,
+    "audio/pcma": encode_alaw,
+}
+
+
+def _groups(frames: Sequence[EncodedFrame]) -> Iterator[list[bytes]]:
+    group: list[bytes] = []
+    for frame in frames:
+        if len(group) == LARGEST_DELTA:
+            yield group
+            group = []
+        group.append(frame.payload)
+    if group:
+        yield group
+
+
+def _tool(tool: Mapping[str, object]) -> Tool:
+    parameters = tool.get("parameters")
+    return Tool(
+        name=str(tool.get("name", "")),
+        description=str(tool.get("description") or ""),
+        parameters=parameters if isinstance(parameters, Mapping) else {},
+    )
+
+
+def _tool_choice(choice: config.ToolChoice) -> str:
+    return choice if isinstance(choice, str) else str(choice.get("name", "auto"))
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)
+
+
+def _message(error: Exception | None) -> str:
+    return error.message if isinstance(error, VivavoceError) else str(error)
