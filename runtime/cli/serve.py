@@ -11,9 +11,6 @@ from pydantic import ValidationError
 from runtime.cli.output import fail
 from runtime.settings import Settings
 
-MAX_MESSAGE_BYTES = 32 * 2**20
-"""Largest WebSocket message read: a client may append 15 MiB of audio, 4/3 of that in base64."""
-
 
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
@@ -43,21 +40,6 @@ def load_settings(**overrides: Any) -> Settings:
 
 def run_server(settings: Settings) -> None:
     """Serve until a signal; returns after the drain."""
-    import uvicorn
+    from runtime.server.listen import listen
 
-    from runtime.server.app import create_app
-
-    uvicorn.run(
-        create_app(settings),
-        host=settings.host,
-        port=settings.port,
-        loop="uvloop",
-        http="httptools",
-        ws="websockets-sansio",
-        ws_max_size=MAX_MESSAGE_BYTES,
-        # Base64 audio does not compress; trying costs latency.
-        ws_per_message_deflate=False,
-        access_log=False,
-        log_level=settings.log_level,
-        timeout_graceful_shutdown=int(settings.drain_seconds) + 5,
-    )
+    listen(settings)

@@ -18,6 +18,9 @@ from tts.voices.resolve import VoiceResolver
 
 BRAINS = ("echo", "flow", "openai")
 
+DEFAULT_CHAT_MODEL = "gpt-4o-mini"
+"""Asked of the chat endpoint where an agent names no model."""
+
 FIELDS = frozenset(
     {"name", "voice_id", "voice_fallback", "instructions", "greeting", "language", "brain", "attributes"}
 )

@@ -19,6 +19,7 @@ from runtime.server import ops
 from runtime.server.accounts import AccountService, listens_on_loopback
 from runtime.server.agents import AgentService
 from runtime.server.auth import Authenticator
+from runtime.server.calls import open_calls
 from runtime.server.catalog import StoredVoices
 from runtime.server.dialects import openai, pyai
 from runtime.server.dialects.route import http_error
@@ -68,6 +69,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
     )
     app.state.settings = settings
     app.state.services = None
+    app.state.draining = False
     app.add_middleware(RequestIds)
     app.add_exception_handler(HTTPException, _nothing_here)
     app.router.routes.extend(ops.routes)
@@ -88,9 +90,7 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
     await database.migrate()
     blobs = Blobs.open(settings.blob_url or str(settings.data_dir / "blobs"))
 
-    engine = SynthesisPool(
-        synthesizer(settings.engine), workers=settings.synthesis_workers, clock=clock
-    )
+    engine = SynthesisPool(synthesizer(settings.engine), workers=settings.synthesis_workers, clock=clock)
     enroller = WorkerProcess(
         partial(EnrolmentService, settings.engine), name="enrolment", niceness=ENROLMENT_NICENESS
     )
@@ -123,6 +123,7 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
     lag = LoopLag(clock, observe=metrics.loop_lag_seconds.observe)
     lag.start()
     stack.callback(lag.stop)
+    calls = await open_calls(settings, clock, stack, engine=engine, resolver=resolver, pacer=pacer, lag=lag)
 
     sandbox = listens_on_loopback(settings.host) if settings.sandbox_keys is None else settings.sandbox_keys
     return Services(
@@ -150,6 +151,7 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
         resolver=resolver,
         engine=engine,
         pacer=pacer,
+        calls=calls,
     )
 
 

@@ -26,6 +26,7 @@ async def ready(request: Request) -> Response:
     checks = {
         "database": await _database(services),
         "engine": _engine(services),
+        "calls": "draining" if request.app.state.draining else "ok",
     }
     fine = all(state == "ok" for state in checks.values())
     return JSONResponse({"status": "ready" if fine else "not_ready", "checks": checks}, 200 if fine else 503)

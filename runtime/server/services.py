@@ -9,7 +9,6 @@ from runtime.clock import Clock
 from runtime.settings import Settings
 
 if TYPE_CHECKING:
-
     from runtime.server.accounts import AccountService
     from runtime.server.agents import AgentService
     from runtime.server.auth import Authenticator
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from runtime.store.blobs import Blobs
     from runtime.store.database import Database
     from runtime.transport.pacer import Pacer
+    from sessions.manager import SessionManager
     from tts.pool import SynthesisPool
     from tts.voices.resolve import VoiceResolver
 
@@ -38,3 +38,4 @@ class Services:
     resolver: VoiceResolver
     engine: SynthesisPool
     pacer: Pacer
+    calls: SessionManager

@@ -1,0 +1,110 @@
+"""What calls need to be taken: ears, recogniser, brains, and the door."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+
+from openai import AsyncOpenAI
+
+from runtime import metrics
+from runtime.clock import Clock
+from runtime.errors import AtCapacity, BrainError
+from runtime.server.agents import DEFAULT_CHAT_MODEL
+from runtime.settings import Settings
+from runtime.transport.loop_lag import LoopLag
+from runtime.transport.pacer import Pacer
+from runtime.turn.silero import SileroVad
+from runtime.turn.vad import VadBatch
+from sessions.agent import AgentProfile
+from sessions.brains.brain import Brain
+from sessions.brains.echo import EchoBrain
+from sessions.brains.openai_chat import OpenAIBrain
+from sessions.equipment import Equipment
+from sessions.hearing import Hearing
+from sessions.manager import SessionManager
+from sessions.recognizer import Recognizer
+from sessions.recognizers.sphinx import SphinxRecognizer
+from sessions.timeline import Timeline
+from tts.pool import SynthesisPool
+from tts.voices.resolve import VoiceResolver
+
+MAX_SYNTHESIS_LATENESS = 0.25
+"""Seconds by which the most urgent call may wait for synthesis before new calls are refused."""
+
+MAX_LOOP_LAG = 0.1
+"""Seconds: nine in ten timers of the last five seconds must have run sooner for a call to be let in."""
+
+
+async def open_calls(
+    settings: Settings,
+    clock: Clock,
+    stack: AsyncExitStack,
+    *,
+    engine: SynthesisPool,
+    resolver: VoiceResolver,
+    pacer: Pacer,
+    lag: LoopLag,
+) -> SessionManager:
+    """Start the recogniser and join what live calls share; ``stack`` takes it down."""
+    hearing = Hearing(VadBatch(SileroVad()))
+    stack.callback(hearing.close)
+    recognizer: Recognizer | None = None
+    if settings.recognizer_workers:
+        recognizer = SphinxRecognizer(workers=settings.recognizer_workers)
+        stack.push_async_callback(recognizer.close)
+        await recognizer.start()
+    equipment = Equipment(
+        clock=clock,
+        hearing=hearing,
+        recognizer=recognizer,
+        brains=brain_maker(settings, stack),
+        engine=engine,
+        pacer=pacer,
+    )
+
+    def admit() -> None:
+        if engine.lateness() > MAX_SYNTHESIS_LATENESS:
+            metrics.refused_calls.labels("synthesis").inc()
+            raise AtCapacity("The server speaks in as many calls as it can keep up with.", retry_after=5.0)
+        if lag.quantile(0.9) > MAX_LOOP_LAG:
+            metrics.refused_calls.labels("event_loop").inc()
+            raise AtCapacity("The server is too busy to keep another call in time.", retry_after=5.0)
+
+    return SessionManager(equipment, resolver, admit=admit, on_turn=_note_turn)
+
+
+def brain_maker(settings: Settings, stack: AsyncExitStack) -> Callable[[AgentProfile], Brain]:
+    """How a call gets the brain its agent names. Chat clients are made when first needed, and shared."""
+    client: AsyncOpenAI | None = None
+
+    def make(profile: AgentProfile) -> Brain:
+        nonlocal client
+        if profile.brain == "echo":
+            return EchoBrain()
+        if profile.brain == "openai":
+            if not (settings.openai_base_url or settings.openai_api_key):
+                raise BrainError(
+                    "no chat endpoint is set",
+                    fix="set VIVAVOCE_OPENAI_BASE_URL or _API_KEY, or give the agent another brain",
+                )
+            if client is None:
+                client = AsyncOpenAI(
+                    base_url=settings.openai_base_url, api_key=settings.openai_api_key or "none"
+                )
+                stack.push_async_callback(client.close)
+            options = profile.brain_options
+            temperature = options.get("temperature")
+            return OpenAIBrain(
+                client,
+                model=str(options.get("model") or DEFAULT_CHAT_MODEL),
+                temperature=float(temperature) if isinstance(temperature, (int, float)) else None,
+            )
+        raise BrainError(f"there is no brain called {profile.brain!r}")
+
+    return make
+
+
+def _note_turn(timeline: Timeline) -> None:
+    if (gap := timeline.response_gap) is not None:
+        metrics.response_gap_seconds.observe(gap)

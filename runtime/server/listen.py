@@ -1,0 +1,59 @@
+"""Listens until it is told to stop, and then lets live calls finish before it closes anything."""
+
+from __future__ import annotations
+
+import socket
+
+import uvicorn
+from fastapi import FastAPI
+
+from runtime.server.app import create_app
+from runtime.server.services import Services
+from runtime.settings import Settings
+
+MAX_MESSAGE_BYTES = 32 * 2**20
+"""Largest WebSocket message read: a client may append 15 MiB of audio, 4/3 of that in base64."""
+
+CLOSING_SECONDS = 5
+"""How long answers may still go out once the calls are over."""
+
+
+class DrainingServer(uvicorn.Server):
+    """
+    uvicorn, which on its own cuts every WebSocket the moment a signal comes.
+
+    Here a signal first closes the door: ``/ready`` says 503, new calls are refused, live ones may come to
+    their end. Only then does uvicorn's own shutdown begin. A second signal ends the wait.
+    """
+
+    def __init__(self, config: uvicorn.Config, app: FastAPI, *, drain_seconds: float) -> None:
+        super().__init__(config)
+        self._app = app
+        self._drain_seconds = drain_seconds
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        services: Services | None = self._app.state.services
+        if services is not None and not self.force_exit:
+            self._app.state.draining = True
+            await services.calls.drain(self._drain_seconds)
+        await super().shutdown(sockets)
+
+
+def listen(settings: Settings) -> None:
+    """Serve until SIGINT or SIGTERM; returns after the drain."""
+    app = create_app(settings)
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        loop="uvloop",
+        http="httptools",
+        ws="websockets-sansio",
+        ws_max_size=MAX_MESSAGE_BYTES,
+        # Base64 audio does not compress; trying costs latency.
+        ws_per_message_deflate=False,
+        access_log=False,
+        log_level=settings.log_level,
+        timeout_graceful_shutdown=CLOSING_SECONDS,
+    )
+    DrainingServer(config, app, drain_seconds=settings.drain_seconds).run()
