@@ -76,6 +76,7 @@ class BargeInDetector:
         self._speech = 0
         self._last_speech = 0
         self._ducked = False
+        self._decided = False
         self._words = ""
 
     @property
@@ -84,7 +85,12 @@ class BargeInDetector:
         return self._ducked
 
     def push(self, window: VadWindow) -> BargeInEvent | None:
-        """Judge the next window, of a time in which we are speaking or held."""
+        """
+        Judge the next window, of a time in which we are speaking or held.
+
+        One sound is decided once: after :class:`BargedIn`, the next can only begin after ``resume_after``
+        of silence, or a :meth:`reset`.
+        """
         settings = self.settings
         if window.probability >= settings.threshold and window.level >= settings.min_level:
             if self._onset is None:
@@ -93,15 +99,14 @@ class BargeInDetector:
             self._last_speech = window.end
         if self._onset is None:
             return None
-        if self._sure():
-            barged_in = BargedIn(self._onset, window.end)
-            self.reset()
-            return barged_in
+        if not self._decided and self._sure():
+            self._decided, self._ducked = True, False
+            return BargedIn(self._onset, window.end)
         if window.end - self._last_speech >= _samples(settings.resume_after):
             false_alarm = FalseAlarm(self._onset, window.end) if self._ducked else None
             self.reset()
             return false_alarm
-        if not self._ducked and self._speech >= _samples(settings.duck_after):
+        if not self._ducked and not self._decided and self._speech >= _samples(settings.duck_after):
             self._ducked = True
             return Ducked(self._onset)
         return None
@@ -112,7 +117,8 @@ class BargeInDetector:
 
     def reset(self) -> None:
         """We have stopped speaking by ourselves, or started anew: forget what was heard."""
-        self._onset, self._speech, self._ducked, self._words = None, 0, False, ""
+        self._onset, self._speech, self._words = None, 0, ""
+        self._ducked = self._decided = False
 
     def _sure(self) -> bool:
         settings = self.settings
