@@ -64,7 +64,10 @@ class VoiceDesign:
     def from_json(cls, text: str) -> VoiceDesign:
         """Read what :meth:`to_json` wrote; unknown names are refused by the constructor."""
         known = {field.name for field in fields(cls)}
-        loaded = json.loads(text)
+        try:
+            loaded = json.loads(text)
+        except ValueError as error:
+            raise InvalidRequest(f"the design is not JSON: {error}", fix="send a JSON object") from error
         unknown = set(loaded) - known
         if unknown:
             raise InvalidRequest(f"unknown design parameter {min(unknown)!r}", fix=f"use: {sorted(known)}")

@@ -1,0 +1,194 @@
+"""
+A base voice's score, turned into how this person would sound saying it.
+
+Frame by frame: the base's spectrum is centred and scaled to the person, moved by how *their* version of this
+sound differs from the base's (their own mean where the clip has enough of it, that of similar sounds where
+it has not), and then drawn towards real frames of the clip that fit. Pitch keeps the base's melody at the
+person's height and range. Breath is the person's for each sound.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
+
+from tts.engines.clone.phones import CLASS_OF, CLASSES, PHONES, SILENCE, STATES
+from tts.engines.clone.score import BaseVoice, Floats, Labels, Score
+from tts.engines.clone.spectrum import BREATH_BANDS, CEPSTRA, FEATURES
+from tts.engines.clone.survey import Melody, PhoneMeans, Survey, survey, voiced_f0
+from tts.engines.clone.vocoder import VoiceTrack
+from tts.engines.clone.voiceprint import Voiceprint
+
+CLASS_WEIGHT = 20.0
+PHONE_WEIGHT = 40.0
+STATE_WEIGHT = 20.0
+"""Frames a prior counts as: a sound's own mean outweighs its class once the clip has more of it than this."""
+CANDIDATES = 24
+JOIN_COST = 1.0
+PHONE_COST = 12.0
+BLEND = 4
+EXEMPLAR = 0.5
+SMOOTH = 1.2
+VARIANCE = 0.6
+TOP_VARIANCE = 1.6
+LABEL_BLUR = 2.0
+
+
+class Speaker(Protocol):
+    """Somebody a score can be spoken as."""
+
+    base: BaseVoice
+    """Who supplies the scores."""
+    pace: float
+    """Speaking rate relative to the base voice's own."""
+
+    def convert(self, score: Score) -> VoiceTrack:
+        """The track that says ``score`` in this voice."""
+        ...
+
+
+class ClonedSpeaker:
+    """One voiceprint through one base voice. Built when the voice is loaded; stateless afterwards."""
+
+    def __init__(self, voiceprint: Voiceprint, base: BaseVoice) -> None:
+        self.base = base
+        self._print = voiceprint
+        self._survey: Survey = survey(base)
+        features, labels = voiceprint.features, voiceprint.labels
+        self._own = PhoneMeans.of(features, labels)
+        self._mean, self._spread = features.mean(0), features.std(0)
+        self._melody = Melody.of(voiceprint.f0)
+        self._ratio = np.clip(self._spread[:CEPSTRA] / np.maximum(self._survey.spread, 1e-3), 0.7, 1.4)
+        self.pace = self._own_pace()
+        self._bias = self._biases()
+        self._breath = self._breath_by_phone()
+        weight = 1 / np.maximum(self._spread, 1e-3)
+        weight[:CEPSTRA] *= np.linspace(1.2, 0.5, CEPSTRA)
+        weight[0] *= 0.3
+        weight[CEPSTRA:] = 0
+        self._weight = weight
+        self._bank = features * weight
+        self._bank_slope = gaussian_filter1d(features, 2, axis=0, order=1) * weight * 3
+
+    def _own_pace(self) -> float:
+        """The clip's speaking rate against the base voice's, for the sounds the clip holds."""
+        counts = self._own.counts[:SILENCE]
+        base = float((counts * self._survey.durations[:SILENCE]).sum() / max(1, counts.sum()))
+        own = self._print.seconds / max(1, self._print.phones)
+        return float(np.clip(base / own, 0.75, 1.3))
+
+    def _biases(self) -> Floats:
+        """What is added for each sound's state after centring: shape ``(phones, STATES, CEPSTRA)``."""
+        theirs, base = self._own, self._survey.means
+        rough = (base.phones - self._survey.mean) * self._ratio + self._mean[:CEPSTRA]
+        known = (base.counts > 3) & (theirs.counts > 3)
+        known[SILENCE] = False
+        weight = theirs.counts * known
+        gap = (theirs.phones[:, :CEPSTRA] - rough) * known[:, None]
+        classes = np.zeros((CLASSES, CEPSTRA), np.float32)
+        for index in range(CLASSES):
+            members = index == CLASS_OF
+            classes[index] = (gap * weight[:, None])[members].sum(0) / (weight[members].sum() + CLASS_WEIGHT)
+        phones = (classes[CLASS_OF] * PHONE_WEIGHT + gap * weight[:, None]) / (weight + PHONE_WEIGHT)[:, None]
+        rough_states = (base.states - self._survey.mean) * self._ratio + self._mean[:CEPSTRA]
+        state_weight = theirs.state_counts * known[:, None] * (base.state_counts > 2)
+        state_gap = (theirs.states[..., :CEPSTRA] - rough_states) * (state_weight > 0)[..., None]
+        bias: Floats = (
+            (phones[:, None] * STATE_WEIGHT + state_gap * state_weight[..., None])
+            / (state_weight + STATE_WEIGHT)[..., None]
+        ).astype(np.float32)
+        bias[SILENCE] = 0
+        return bias
+
+    def _breath_by_phone(self) -> Floats:
+        voiced = self._print.f0 > 0
+        rows, phones = self._print.breath[voiced], self._print.labels.phone[voiced]
+        overall = rows.mean(0) if len(rows) else np.full(BREATH_BANDS, 0.5, np.float32)
+        out = np.tile(overall, (len(PHONES), 1)).astype(np.float32)
+        for phone in range(len(PHONES)):
+            mine = rows[phones == phone]
+            out[phone] = (mine.sum(0) + 10 * overall) / (len(mine) + 10)
+        return out
+
+    def convert(self, score: Score) -> VoiceTrack:
+        """The track that says ``score`` in this person's voice."""
+        labels = score.labels
+        silent = labels.phone == SILENCE
+        target = self._target(score, labels)
+        chosen, ranked = self._exemplars(target, labels)
+        bank = self._print.features
+        real = bank[ranked].mean(1)
+        real = gaussian_filter1d(real, SMOOTH, axis=0)
+        mixed = EXEMPLAR * real + (1 - EXEMPLAR) * target
+        mixed[:, 0] = 0.5 * (target[:, 0] + mixed[:, 0])
+        mixed[:, CEPSTRA:] = real[:, CEPSTRA:] + (mixed[:, :1] - real[:, :1])
+        mixed[:, 1:CEPSTRA] = self._enliven(mixed, silent)[:, 1:CEPSTRA]
+        hush = gaussian_filter1d(silent.astype(np.float32), 2)
+        quiet = self._mean.copy()
+        quiet[0] -= 5
+        quiet[CEPSTRA:] -= 5
+        mixed = mixed * (1 - hush[:, None]) + quiet * hush[:, None]
+        f0 = self._pitch(score)
+        f0[hush > 0.7] = 0
+        breath = _blurred(labels, self._breath[:, None].repeat(STATES, 1))
+        breath[f0 == 0] = 1
+        return VoiceTrack(f0, mixed.astype(np.float32), breath.astype(np.float32))
+
+    def _target(self, score: Score, labels: Labels) -> Floats:
+        target = np.zeros((len(score.f0), FEATURES), np.float32)
+        target[:, :CEPSTRA] = (score.cepstra - self._survey.mean) * self._ratio + self._mean[:CEPSTRA]
+        target[:, :CEPSTRA] += _blurred(labels, self._bias)
+        loud = min(1.2, self._spread[0] / max(self._survey.spread[0], 0.1))
+        target[:, 0] = self._mean[0] + (score.cepstra[:, 0] - self._survey.mean[0]) * loud
+        target[:, CEPSTRA:] = self._mean[CEPSTRA:]
+        return target
+
+    def _enliven(self, rows: Floats, silent: NDArray[np.bool_]) -> Floats:
+        if silent.all():
+            return rows
+        spoken = rows[~silent]
+        mean = spoken.mean(0)
+        gain = np.clip(self._spread / (spoken.std(0) + 1e-6), 1, TOP_VARIANCE)
+        lively: Floats = mean + (rows - mean) * (1 + VARIANCE * (gain - 1))
+        return lively
+
+    def _pitch(self, score: Score) -> Floats:
+        f0 = voiced_f0(score)
+        sounding = f0 > 0
+        base = self._survey.melody
+        position = (np.log(f0[sounding]) - base.mean) / max(base.spread, 0.05)
+        f0[sounding] = np.exp(
+            self._melody.mean + np.clip(position, -3, 3) * np.clip(self._melody.spread, 0.08, 0.3)
+        )
+        return f0
+
+    def _exemplars(self, target: Floats, labels: Labels) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """The cheapest path through the clip's frames, and for each frame the :data:`BLEND` best matches."""
+        wanted = target * self._weight
+        slope = gaussian_filter1d(target, 2, axis=0, order=1) * self._weight * 3
+        bank, bank_slope = self._bank, self._bank_slope
+        distance = _squared(wanted, bank) + _squared(slope, bank_slope)
+        theirs = self._print.labels.phone
+        same = labels.phone[:, None] == theirs
+        alike = CLASS_OF[labels.phone][:, None] == CLASS_OF[theirs]
+        distance /= CEPSTRA
+        distance += np.where(same, 0, np.where(alike, PHONE_COST / 2, PHONE_COST))
+        count = min(CANDIDATES, len(bank) - 1)
+        nearest = np.argpartition(distance, count, axis=1)[:, :count]
+        cost = np.take_along_axis(distance, nearest, 1)
+        order = np.argsort(cost, 1)[:, : min(BLEND, count)]
+        return nearest[:, 0], np.take_along_axis(nearest, order, 1)
+
+
+def _squared(a: Floats, b: Floats) -> Floats:
+    distance: Floats = (a**2).sum(1)[:, None] + (b**2).sum(1) - 2 * a @ b.T
+    return distance
+
+
+def _blurred(labels: Labels, table: Floats) -> Floats:
+    """Rows of a ``(phones, STATES, dims)`` table along the labels, moving over rather than jumping."""
+    rows: Floats = gaussian_filter1d(table[labels.phone, labels.state], LABEL_BLUR, axis=0)
+    return rows
