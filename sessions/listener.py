@@ -99,6 +99,7 @@ class Listener:
         self._recent: deque[Pcm] = deque()
         self._recent_start = 0
         self._speech: RecognizerStream | None = None
+        self._speech_before: RecognizerStream | None = None
         self._turn_from = 0
         self._withheld: list[TurnEvent] = []
         self._endpointer = Endpointer(turns.detection)
@@ -231,7 +232,8 @@ class Listener:
         self._turn_from = max(start, self._recent_start)
         if self._recognizer is None:
             return
-        self._speech = self._recognizer.open(self._turns.language)
+        self._speech = self._recognizer.open(self._turns.language, after=self._speech_before)
+        self._speech_before = self._speech
         position = self._recent_start
         for block in self._recent:
             skip = self._turn_from - position

@@ -74,7 +74,7 @@ class Reply:
                     await self._take_all(pieces, tasks)
                 except BrainError as error:
                     failure = error
-                await self._end_message()
+                await self._said()
         except* (SpeechError, WorkerDied) as errors:
             failure = _first(errors)
         if failure is None:
@@ -98,7 +98,6 @@ class Reply:
             case str():
                 await self._say(piece, tasks)
             case ToolCall():
-                await self._end_message(more=True)
                 self._peer.tool_called(self.order, piece)
             case EndCall() | Transfer():
                 self.farewell = piece
@@ -112,14 +111,11 @@ class Reply:
             self._playing = tasks.create_task(self._utterance.play(), name=f"speak {self.order.id}")
         self._utterance.say(words)
 
-    async def _end_message(self, *, more: bool = False) -> None:
-        if self._utterance is None or self._playing is None:
-            return
-        self._utterance.finish()
-        await self._playing
-        self._utterance = self._playing = None
-        if more:
-            self._peer.message_said(self.order)
+    async def _said(self) -> None:
+        """Wait until the last of the voice has left."""
+        if self._utterance is not None and self._playing is not None:
+            self._utterance.finish()
+            await self._playing
 
 
 def _first(errors: BaseExceptionGroup[VivavoceError]) -> VivavoceError:

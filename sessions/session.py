@@ -166,11 +166,14 @@ class Session:
         self._begin(order, timeline)
 
     def stop(self, order_id: str) -> None:
-        if self._active is not None and self._active.order.id == order_id:
+        if order_id not in self._replies:
+            return
+        reply, task = self._replies[order_id]
+        task.cancel()
+        if self._active is reply:
             self._silence()
-        reply = self._replies.get(order_id)
-        if reply is not None:
-            reply[1].cancel()
+            self._active = None
+            self._reply_over(reply)
 
     def clear_playback(self) -> None:
         self._silence()

@@ -23,14 +23,14 @@ async def realtime(socket: WebSocket) -> None:
     """
     ``GET /v1/realtime?model=…``: a call in the dialect of the OpenAI Realtime API.
 
-    ``model`` is an agent's id, or any other name for a plain agent. ``intent=transcription`` makes a session that
-    only writes down what it hears. Whatever stands against the call is said before the upgrade, in HTTP.
+    ``model`` is an agent's id, or any other name for a plain agent. ``intent=transcription`` makes a session
+    that only writes down what it hears. Whatever stands against the call is said before the upgrade, in HTTP.
     """
     services: Services = socket.app.state.services
     query = socket.query_params
     try:
         principal = await services.authenticator.connection(socket, SOCKET_SCHEMES)
-        principal.require("agent:sessions")
+        principal.require("omni:session")
         model = query.get("model")
         profile = await services.agents.profile(principal.tenant_id, model)
         voice = await services.calls.open(profile)

@@ -205,10 +205,6 @@ class Peer(Protocol):
         """
         ...
 
-    def message_said(self, order: ReplyOrder) -> None:
-        """The last frame of a message has left, and the reply goes on with something else."""
-        ...
-
     def tool_called(self, order: ReplyOrder, call: ToolCall) -> None: ...
 
     def playback_cut(self, order: ReplyOrder, heard: float) -> None:

@@ -136,10 +136,6 @@ class RealtimePeer:
             words = ()
         self._flush()
 
-    def message_said(self, order: ReplyOrder) -> None:
-        self._protocol.message_done(order.id)
-        self._flush()
-
     def tool_called(self, order: ReplyOrder, call: ToolCall) -> None:
         self._protocol.function_call(order.id, call.name, call.arguments, call_id=call.call_id)
         self._flush()
