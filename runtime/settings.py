@@ -44,8 +44,11 @@ class Settings(BaseSettings):
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
+    log_format: Literal["text", "json"] = "text"
+    """Lines for people, or one JSON object a line."""
+
     sandbox_keys: bool | None = None
-    """Whether ``POST /v1/sandbox/keys`` gives keys to anyone; None means "only when listening on loopback"."""
+    """Whether ``POST /v1/sandbox/keys`` gives keys to anyone; None: only when listening on loopback."""
 
     upload_max_bytes: int = Field(default=32 * 2**20, ge=1)
     """Largest recording that is read."""
