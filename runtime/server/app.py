@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from runtime import metrics
 from runtime.clock import Clock, SystemClock
-from runtime.server import ops
+from runtime.server import media, ops
 from runtime.server.accounts import AccountService, listens_on_loopback
 from runtime.server.agents import AgentService
 from runtime.server.auth import Authenticator
@@ -73,6 +73,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
     app.add_middleware(RequestIds)
     app.add_exception_handler(HTTPException, _nothing_here)
     app.router.routes.extend(ops.routes)
+    app.router.routes.extend(media.routes)
     app.include_router(pyai.router)
     app.include_router(openai.router)
     return app
