@@ -48,7 +48,7 @@ class TextLines(logging.Formatter):
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a line: ``ts`` (ISO 8601, UTC), ``level``, ``logger``, ``message``, and ``call`` if any."""
+    """One JSON object a line: ``ts`` (ISO 8601, UTC), ``level``, ``logger``, ``message``, ``call`` if any."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {

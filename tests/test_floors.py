@@ -21,7 +21,7 @@ def test_importing_the_media_floor_does_not_load_the_server() -> None:
     probe = (
         "import sys, runtime.media.frame; "
         "heavy = {'starlette', 'fastapi', 'sqlalchemy', 'aiortc', 'openai'} & set(sys.modules); "
-        "sys.exit(', '.join(sorted(heavy)))"
+        "sys.exit(', '.join(sorted(heavy)) or None)"
     )
     done = subprocess.run([sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, timeout=50)
     assert done.returncode == 0, done.stderr
