@@ -31,7 +31,7 @@ OPTIONAL: Mapping[str, Mapping[str, type]] = {
 TYPE_NAMES: Mapping[type, str] = {dict: "an object", str: "a string", int: "an integer"}
 
 MAX_DEPTH = 64
-"""Levels of nested arrays and objects; tool schemas have a dozen, and much deeper could not be written back."""
+"""Levels of nested arrays and objects. Tool schemas have a dozen; much deeper could not be written back."""
 
 MAX_BRACKETS = 100_000
 """Arrays and objects in one event; more would cost more to read than anybody has to say."""

@@ -431,7 +431,7 @@ class RealtimeProtocol:
     def _facts(self, event: Mapping[str, Any]) -> AbstractSet[Fact]:
         asked = event.get("response") if event["type"] == "response.create" else None
         aside = isinstance(asked, dict) and asked.get("conversation") == "none"
-        named = event.get("response_id")
+        named = event.get("response_id") if event["type"] == "response.cancel" else None
         so = {
             Fact.TRANSCRIBING: self.config.type == "transcription",
             Fact.DETECTING_TURNS: self.config.turn_detection is not None,
