@@ -10,7 +10,8 @@ from tts.engines.clone import CloneSynthesizer, VoiceDesign
 
 TEXT = (
     "The old lighthouse keeper climbed the stairs, lit the lamp, and watched the ships go by. "
-    "He wrote down the hour and the weather, and then he had his supper."
+    "He wrote down the hour and the weather, and then he had his supper. "
+    "At midnight the wind came up from the south."
 )
 
 DESIGN = VoiceDesign(pitch_hz=170.0, tract_length=1.06)
