@@ -6,13 +6,15 @@ import ipaddress
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from runtime.clock import Clock
 from runtime.errors import InvalidRequest, NotFound
-from runtime.server.auth import key_digest
+from runtime.server.auth import Principal, key_digest
+from runtime.store.audit import first_break
 from runtime.store.database import Database, Transaction
 from runtime.store.ids import new_id
-from runtime.store.models import KeyRow, TenantRow
+from runtime.store.models import AuditRow, KeyRow, LedgerRow, TenantRow
 
 SCOPES = frozenset(
     {
@@ -31,6 +33,12 @@ SANDBOX_SECONDS = 7 * 86_400.0
 """How long a sandbox key lives."""
 
 MAX_LABEL_CHARACTERS = 64
+
+STARTING_CREDITS = 100_000
+"""What a new tenant may spend: a thousand clones."""
+
+ROLES = frozenset({"platform_admin", "provider_admin"})
+"""Privileges over other tenants."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +60,16 @@ class AccountService:
         self._clock = clock
         self.sandbox_open = sandbox_open
 
-    async def create_sandbox(self, *, label: str, scopes: Sequence[str] | None) -> NewKey:
+    async def create_sandbox(
+        self, *, label: str, scopes: Sequence[str] | None, credits: int = STARTING_CREDITS
+    ) -> NewKey:
         """
         A new tenant that shares nothing with any other, and a test key for it.
 
         Args:
             label: For people, at most 64 characters.
             scopes: What the key may do; None is everything.
+            credits: What the tenant may spend.
 
         Raises:
             NotFound: This server gives none out.
@@ -68,31 +79,118 @@ class AccountService:
             raise NotFound("There are no sandbox keys on this server.")
         chosen = _checked_scopes(SCOPES if scopes is None else scopes)
         now = self._clock.wall()
-        tenant = TenantRow(id=new_id("org", at=now), name=label or "sandbox", created_at=now)
         async with self._database.write() as store:
-            await store.tenants.add(tenant)
+            tenant_id = await self._add_tenant(store, label or "sandbox", credits=credits)
             return await self._add_key(
                 store,
-                tenant.id,
+                tenant_id,
                 label=label,
                 scopes=chosen,
                 environment="test",
                 expires_at=now + SANDBOX_SECONDS,
             )
 
-    async def create_tenant(self, *, name: str, scopes: Sequence[str] | None = None) -> NewKey:
-        """A new tenant with its first, lasting key: the operator's command line uses this."""
-        now = self._clock.wall()
-        tenant = TenantRow(id=new_id("org", at=now), name=name, created_at=now)
+    async def create_tenant(
+        self,
+        *,
+        name: str,
+        scopes: Sequence[str] | None = None,
+        roles: Sequence[str] = (),
+        provider_id: int | None = None,
+        credits: int = STARTING_CREDITS,
+    ) -> NewKey:
+        """
+        A new tenant with its first, lasting key: for the operator, who alone can give roles.
+
+        Args:
+            roles: Of :data:`ROLES`; what a key may select, never what it gets unasked.
+            provider_id: Whose customer the tenant is, where the server is resold.
+        """
+        if unknown := set(roles) - ROLES:
+            raise InvalidRequest(f"unknown role: {', '.join(sorted(unknown))}", param="roles")
+        chosen = _checked_scopes(SCOPES if scopes is None else scopes)
         async with self._database.write() as store:
-            await store.tenants.add(tenant)
+            tenant_id = await self._add_tenant(store, name, credits=credits, provider_id=provider_id)
             return await self._add_key(
                 store,
-                tenant.id,
-                label=name,
-                scopes=_checked_scopes(SCOPES if scopes is None else scopes),
+                tenant_id,
+                label=name[:MAX_LABEL_CHARACTERS],
+                scopes=chosen,
                 environment="live",
                 expires_at=None,
+                roles=roles,
+            )
+
+    async def tenant(self, tenant_id: str) -> TenantRow:
+        """Raises NotFound."""
+        async with self._database.read() as store:
+            row = await store.tenants.find(tenant_id)
+        if row is None:
+            raise NotFound("No such workspace.")
+        return row
+
+    async def tenant_by_number(self, number: int, *, provider_id: int | None) -> TenantRow:
+        """
+        The tenant that dialects with integer ids mean.
+
+        Args:
+            provider_id: Only a customer of this provider; None is any.
+
+        Raises:
+            NotFound: There is none, or it is another provider's.
+        """
+        async with self._database.read() as store:
+            row = await store.tenants.by_number(number)
+        if row is None or (provider_id is not None and row.provider_id != provider_id):
+            raise NotFound("No such workspace.")
+        return row
+
+    async def grant(self, tenant_id: str, credits: int, *, ref: str) -> int:
+        """Add credits, once for each ``ref``; returns the balance."""
+        async with self._database.write() as store:
+            await store.ledger.move(tenant_id, credits, kind="grant", ref=ref, at=self._clock.wall())
+            return await store.ledger.balance(tenant_id)
+
+    async def balance(self, tenant_id: str) -> int:
+        """Credits."""
+        async with self._database.read() as store:
+            return await store.ledger.balance(tenant_id)
+
+    async def ledger(self, tenant_id: str, *, limit: int) -> Sequence[LedgerRow]:
+        """Newest first."""
+        async with self._database.read() as store:
+            return await store.ledger.entries(tenant_id, limit=limit)
+
+    async def audit(self, tenant_id: str, *, limit: int, after: int = 0) -> Sequence[AuditRow]:
+        """Oldest first."""
+        async with self._database.read() as store:
+            return await store.audit.events(tenant_id, limit=limit, after=after)
+
+    async def first_audit_break(self, tenant_id: str) -> tuple[int, int | None]:
+        """How many events there are, and the number of the first that was tampered with, if any."""
+        async with self._database.read() as store:
+            events = await store.audit.events(tenant_id)
+        return len(events), first_break(events)
+
+    async def record(
+        self,
+        caller: Principal,
+        *,
+        verb: str,
+        object: str,
+        detail: dict[str, Any] | None = None,
+        actor_type: str = "key",
+    ) -> None:
+        """Write an event of the caller's into his tenant's audit log."""
+        async with self._database.write() as store:
+            await store.audit.append(
+                caller.tenant_id,
+                verb=verb,
+                object=object,
+                at=self._clock.wall(),
+                actor=caller.key_id,
+                actor_type=actor_type,
+                detail=detail,
             )
 
     async def create_key(
@@ -138,6 +236,7 @@ class AccountService:
                 scopes=old.scopes,
                 environment=old.environment,
                 expires_at=old.expires_at,
+                roles=old.roles,
             )
 
     async def revoke_key(self, tenant_id: str, key_id: str) -> None:
@@ -145,6 +244,24 @@ class AccountService:
         async with self._database.write() as store:
             if not await store.keys.revoke(tenant_id, key_id, at=self._clock.wall()):
                 raise NotFound("No such key.", param="id")
+
+    async def _add_tenant(
+        self, store: Transaction, name: str, *, credits: int, provider_id: int | None = None
+    ) -> str:
+        now = self._clock.wall()
+        tenant_id = new_id("org", at=now)
+        row = TenantRow(
+            id=tenant_id,
+            name=name,
+            number=secrets.randbelow(2**31),
+            provider_id=provider_id,
+            credit_balance=0,
+            created_at=now,
+        )
+        await store.tenants.add(row)
+        await store.ledger.move(tenant_id, credits, kind="grant", ref="start", at=now)
+        await store.audit.append(tenant_id, verb="tenant.created", object=tenant_id, at=now)
+        return tenant_id
 
     async def _add_key(
         self,
@@ -155,6 +272,7 @@ class AccountService:
         scopes: Sequence[str],
         environment: str,
         expires_at: float | None,
+        roles: Sequence[str] = (),
     ) -> NewKey:
         if len(label) > MAX_LABEL_CHARACTERS:
             raise InvalidRequest(f"label is longer than {MAX_LABEL_CHARACTERS} characters", param="label")
@@ -167,11 +285,14 @@ class AccountService:
             hint=key[-4:],
             environment=environment,
             scopes=sorted(scopes),
-            roles=[],
+            roles=sorted(roles),
             created_at=now,
             expires_at=expires_at,
         )
         await store.keys.add(tenant_id, row)
+        await store.audit.append(
+            tenant_id, verb="key.created", object=row.id, at=now, detail={"scopes": row.scopes}
+        )
         return NewKey(key=key, row=row)
 
 

@@ -21,6 +21,9 @@ class Tenants:
     async def find(self, tenant_id: str) -> TenantRow | None:
         return await self._session.get(TenantRow, tenant_id)
 
+    async def by_number(self, number: int) -> TenantRow | None:
+        return await self._session.scalar(select(TenantRow).where(TenantRow.number == number))
+
 
 class Keys:
     def __init__(self, session: AsyncSession) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 
 from runtime.store.accounts import Keys, Tenants
 from runtime.store.agents import Agents
+from runtime.store.audit import Audit
+from runtime.store.consents import Consents
+from runtime.store.designs import Designs
+from runtime.store.idempotency import Idempotency
+from runtime.store.integrations import Integrations
+from runtime.store.jobs import Jobs, UnfinishedJobs
+from runtime.store.ledger import Ledger
 from runtime.store.voices import UnfinishedVoices, Voices
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -29,6 +37,14 @@ class Transaction:
         self.voices = Voices(session)
         self.unfinished_voices = UnfinishedVoices(session)
         self.agents = Agents(session)
+        self.ledger = Ledger(session)
+        self.audit = Audit(session)
+        self.idempotency = Idempotency(session)
+        self.consents = Consents(session)
+        self.designs = Designs(session)
+        self.jobs = Jobs(session)
+        self.unfinished_jobs = UnfinishedJobs(session)
+        self.integrations = Integrations(session)
 
 
 class Database:
@@ -46,6 +62,7 @@ class Database:
             url: SQLAlchemy URL, e.g. ``sqlite:///data/vivavoce.db`` or ``postgresql://host/name``; the
                 asynchronous driver is chosen here where the URL names none.
         """
+        self._url = url
         self._engine = _engine(url)
 
     @property
@@ -55,10 +72,15 @@ class Database:
 
     async def migrate(self) -> None:
         """Bring the tables to this version. Safe when several servers start on one PostgreSQL at once."""
-        async with self._engine.begin() as connection:
-            if self.dialect == "postgresql":
-                await connection.execute(text("SELECT pg_advisory_xact_lock(8665736)"))
-            await connection.run_sync(_upgrade)
+        # SQLite changes a column by copying its table, which no foreign key may watch.
+        engine = _engine(self._url, foreign_keys=False)
+        try:
+            async with engine.execution_options(writes=True).begin() as connection:
+                if self.dialect == "postgresql":
+                    await connection.execute(text("SELECT pg_advisory_xact_lock(8665736)"))
+                await connection.run_sync(_upgrade)
+        finally:
+            await engine.dispose()
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Transaction]:
@@ -82,13 +104,13 @@ class Database:
         await self._engine.dispose()
 
 
-def _engine(url: str) -> AsyncEngine:
+def _engine(url: str, *, foreign_keys: bool = True) -> AsyncEngine:
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
         if parsed.database and parsed.database != ":memory:":
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
         engine = create_async_engine(parsed.set(drivername="sqlite+aiosqlite"))
-        event.listen(engine.sync_engine, "connect", _configure_sqlite)
+        event.listen(engine.sync_engine, "connect", partial(_configure_sqlite, foreign_keys=foreign_keys))
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
         return engine
     if parsed.drivername in ("postgresql", "postgres"):
@@ -96,10 +118,11 @@ def _engine(url: str) -> AsyncEngine:
     return create_async_engine(parsed, pool_pre_ping=True)
 
 
-def _configure_sqlite(connection: Any, _record: object) -> None:
+def _configure_sqlite(connection: Any, _record: object, *, foreign_keys: bool) -> None:
     connection.isolation_level = None  # we say BEGIN ourselves, see _begin_sqlite
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000"):
+    keys = "ON" if foreign_keys else "OFF"
+    for pragma in ("busy_timeout=10000", "journal_mode=WAL", "synchronous=FULL", f"foreign_keys={keys}"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

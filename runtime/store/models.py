@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import JSON, Double, ForeignKey, Index, MetaData, String, Text, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Double, ForeignKey, Index, MetaData, String, Text, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 Json = dict[str, Any]
@@ -39,9 +39,16 @@ class TenantRow(Row):
     """Who owns voices, agents and keys; nothing crosses from one tenant to another."""
 
     __tablename__ = "tenants"
+    __table_args__ = (UniqueConstraint("number"),)
 
     id: Mapped[str] = mapped_column(primary_key=True)
     name: Mapped[str]
+    number: Mapped[int]
+    """How dialects whose tenants are integers name it. Random: a count would tell how many there are."""
+    provider_id: Mapped[int | None]
+    """Whose customer it is, where the server is resold."""
+    credit_balance: Mapped[int]
+    """Sum of its ledger entries, kept in the same transaction."""
     created_at: Mapped[float]
     suspended_at: Mapped[float | None]
 
@@ -71,7 +78,11 @@ class VoiceRow(Row):
     """A voice of a tenant: cloned, designed, or a reference to somebody else's. Stock voices have no row."""
 
     __tablename__ = "voices"
-    __table_args__ = (Index(None, "tenant_id", "created_at"), Index(None, "state"))
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "once"),
+        Index(None, "tenant_id", "created_at"),
+        Index(None, "state"),
+    )
 
     id: Mapped[str] = mapped_column(primary_key=True)
     tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"))
@@ -101,6 +112,11 @@ class VoiceRow(Row):
     conditioning: Mapped[str | None]
     """Blob of the conditioning; set before the state is ``ready``."""
     conditioning_digest: Mapped[str | None] = mapped_column(String(64))
+    once: Mapped[str | None]
+    """The idempotency record it was made under: made again, it is the same voice."""
+    consent_id: Mapped[str | None]
+    consent_revoked_at: Mapped[float | None]
+    """From then on it speaks nowhere."""
     attempts: Mapped[int]
     """How often enrolment was begun: a recording that kills the worker is not tried for ever."""
     created_at: Mapped[float]
@@ -144,3 +160,130 @@ class AgentRow(Row):
     """Members a dialect stores and gives back, and which no session reads."""
     created_at: Mapped[float]
     updated_at: Mapped[float]
+
+
+class LedgerRow(Row):
+    """One movement of credits. Never changed: a refund is another row."""
+
+    __tablename__ = "ledger"
+    __table_args__ = (UniqueConstraint("tenant_id", "kind", "ref"), Index(None, "tenant_id", "at"))
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"))
+    amount: Mapped[int]
+    """Credits; negative is a charge."""
+    kind: Mapped[str] = mapped_column(String(32))
+    """``grant``, ``clone``, ``clone_refund``, ``preview``, …: with ``ref``, it happens once."""
+    ref: Mapped[str]
+    """What it was for: a voice, a job."""
+    balance: Mapped[int]
+    """After this movement."""
+    at: Mapped[float]
+
+
+class AuditRow(Row):
+    """One event of a tenant, chained to the one before by its hash."""
+
+    __tablename__ = "audit"
+
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"), primary_key=True)
+    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    """From 1, without gaps."""
+    at: Mapped[float]
+    actor: Mapped[str]
+    """The key, or ``server``."""
+    actor_type: Mapped[str] = mapped_column(String(32))
+    verb: Mapped[str] = mapped_column(String(64))
+    object: Mapped[str]
+    detail: Mapped[Json]
+    prev_hash: Mapped[str] = mapped_column(String(64))
+    hash: Mapped[str] = mapped_column(String(64))
+
+
+class IdempotencyRow(Row):
+    """A request that must happen once, and what it was answered."""
+
+    __tablename__ = "idempotency"
+
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"), primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    id: Mapped[str]
+    """What the request's effects are marked with (``once``)."""
+    fingerprint: Mapped[str] = mapped_column(String(64))
+    """SHA-256 of the method, the address and the body."""
+    server: Mapped[str] = mapped_column(String(64))
+    """The run of the server that works on it; another run may take it over."""
+    status: Mapped[int | None]
+    """None while it is worked on."""
+    media_type: Mapped[str | None]
+    body: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[float]
+
+
+class ConsentRow(Row):
+    """Somebody's word, or recording, that a voice may be cloned."""
+
+    __tablename__ = "consents"
+    __table_args__ = (Index(None, "tenant_id", "created_at"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"))
+    name: Mapped[str] = mapped_column(Text)
+    language: Mapped[str | None] = mapped_column(String(35))
+    kind: Mapped[str] = mapped_column(String(16))
+    """``attested`` (somebody said so) or ``recorded`` (the speaker did)."""
+    attested_by: Mapped[str]
+    """The key that brought it."""
+    recording: Mapped[str | None]
+    """Blob of what was spoken."""
+    sha256: Mapped[str | None] = mapped_column(String(64))
+    created_at: Mapped[float]
+    deleted_at: Mapped[float | None]
+
+
+class DesignRow(Row):
+    """A voice that was designed and heard, and may be kept."""
+
+    __tablename__ = "design_samples"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"))
+    agent_id: Mapped[str | None]
+    recipe: Mapped[Json]
+    voice_id: Mapped[str | None]
+    """What it was kept as."""
+    expires_at: Mapped[float]
+
+
+class JobRow(Row):
+    """Work that a caller polls. Numbers are random, so that none can be guessed from another."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (Index(None, "state"),)
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"))
+    agent_id: Mapped[str | None]
+    kind: Mapped[str] = mapped_column(String(32))
+    state: Mapped[str] = mapped_column(String(16))
+    """``pending``, ``processing``, ``completed`` or ``failed``."""
+    order: Mapped[Json]
+    outputs: Mapped[list[Json]]
+    error: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[float]
+    updated_at: Mapped[float]
+
+
+class IntegrationRow(Row):
+    """An agent's key at somebody else's service, encrypted."""
+
+    __tablename__ = "integrations"
+
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"), primary_key=True)
+    agent_id: Mapped[str] = mapped_column(primary_key=True)
+    provider: Mapped[str] = mapped_column(String(32), primary_key=True)
+    secret: Mapped[str] = mapped_column(Text)
+    """Encrypted; see :mod:`runtime.server.secrets`."""
+    hint: Mapped[str] = mapped_column(String(16))
+    detail: Mapped[Json]
+    created_at: Mapped[float]

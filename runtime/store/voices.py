@@ -32,6 +32,22 @@ class Voices:
             )
         )
 
+    async def made_once(self, tenant_id: str, once: str) -> VoiceRow | None:
+        """The voice that was made under this idempotency record, deleted or not."""
+        return await self._session.scalar(
+            select(VoiceRow).where(VoiceRow.tenant_id == tenant_id, VoiceRow.once == once)
+        )
+
+    async def revoke_consent(self, tenant_id: str, voice_id: str, *, at: float) -> bool:
+        """The voice speaks nowhere from now on. False if there is no such voice."""
+        changed = await self._session.execute(
+            update(VoiceRow)
+            .where(VoiceRow.tenant_id == tenant_id, VoiceRow.id == voice_id, VoiceRow.deleted_at.is_(None))
+            .values(consent_revoked_at=func.coalesce(VoiceRow.consent_revoked_at, at), updated_at=at)
+            .returning(VoiceRow.id)
+        )
+        return changed.first() is not None
+
     async def page(
         self,
         tenant_id: str,

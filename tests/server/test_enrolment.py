@@ -184,8 +184,11 @@ async def test_an_engine_that_fails_leaves_an_error_and_serves_the_next(
 
 
 async def test_verdicts_do_not_wait_for_cloning(house: House, tenants: tuple[str, str]) -> None:
+    both_wait = asyncio.Event()
+    house.worker.on = lambda method, data: both_wait if (method, data) == ("judge", b"one") else None
     first = await house.enrol(tenants[0], b"one")
     second = await house.enrol(tenants[0], b"two")
+    both_wait.set()
     for voice_id in (first, second):
         await house.settled(tenants[0], voice_id)
     assert [method for method, _ in house.worker.log] == ["judge", "judge", "clone", "clone"]

@@ -22,6 +22,8 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
 @pytest.fixture
 async def tenants(database: Database) -> tuple[str, str]:
     async with database.write() as store:
-        for name in ("org_one", "org_two"):
-            await store.tenants.add(TenantRow(id=name, name=name, created_at=1.0))
+        for number, name in enumerate(("org_one", "org_two")):
+            await store.tenants.add(
+                TenantRow(id=name, name=name, number=number, credit_balance=0, created_at=1.0)
+            )
     return "org_one", "org_two"
