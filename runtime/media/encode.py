@@ -136,7 +136,10 @@ def speech_format(name: str) -> SpeechFormat:
     if name not in SPEECH_FORMATS:
         known = ", ".join(SPEECH_FORMATS)
         raise InvalidRequest(
-            f"unknown audio format {name!r}", param="response_format", fix=f"use one of {known}"
+            f"unknown audio format {name!r}",
+            code="unsupported_format",
+            param="response_format",
+            fix=f"use one of {known}",
         )
     return SPEECH_FORMATS[name]
 
