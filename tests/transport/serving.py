@@ -13,11 +13,11 @@ import uvicorn
 @asynccontextmanager
 async def served(app: Any, **options: Any) -> AsyncIterator[str]:
     """Serve an ASGI application on loopback, and yield its ``host:port``."""
+    options.setdefault("ws", "websockets-sansio")
     config = uvicorn.Config(
         app,
         host="127.0.0.1",
         port=0,
-        ws="websockets-sansio",
         log_level="error",
         lifespan="on",
         ws_per_message_deflate=False,
