@@ -14,6 +14,7 @@ from runtime.store.database import Database
 from runtime.store.ids import new_id
 from runtime.store.models import AgentRow
 from sessions.agent import AgentProfile
+from sessions.brains.flow import read_flow
 from tts.voices.resolve import VoiceResolver
 
 BRAINS = ("echo", "flow", "openai")
@@ -180,6 +181,8 @@ class AgentService:
             raise InvalidRequest(
                 f"there is no brain called {brain!r}", param="brain", fix=f"use one of {', '.join(BRAINS)}"
             )
+        if (flow := (fields.get("attributes") or {}).get("flow")) is not None:
+            read_flow(flow)
         if (voice := fields.get("voice_id")) is not None:
             try:
                 await self._resolver.resolve(tenant_id, voice)

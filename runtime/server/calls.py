@@ -19,6 +19,7 @@ from runtime.turn.vad import VadBatch
 from sessions.agent import AgentProfile
 from sessions.brains.brain import Brain
 from sessions.brains.echo import EchoBrain
+from sessions.brains.flow import FlowBrain, read_flow
 from sessions.brains.openai_chat import OpenAIBrain
 from sessions.equipment import Equipment
 from sessions.hearing import Hearing
@@ -82,6 +83,8 @@ def brain_maker(settings: Settings, stack: AsyncExitStack) -> Callable[[AgentPro
         nonlocal client
         if profile.brain == "echo":
             return EchoBrain()
+        if profile.brain == "flow":
+            return FlowBrain(read_flow(profile.brain_options.get("flow", "")))
         if profile.brain == "openai":
             if not (settings.openai_base_url or settings.openai_api_key):
                 raise BrainError(

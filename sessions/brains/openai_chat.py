@@ -7,7 +7,6 @@ import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias, cast
 
-import httpx
 import openai
 from openai import AsyncOpenAI, AsyncStream
 from openai.types.chat import ChatCompletionChunk
@@ -121,11 +120,11 @@ class OpenAIBrain:
                 return await anext(chunks, None)
         except TimeoutError:
             raise BrainError(f"the model fell silent for {timeout:g} s", code="brain_timeout") from None
+        # Broken JSON comes through the SDK as it is.
+        except (openai.APIConnectionError, ValueError) as error:
+            raise BrainError(f"the model's answer broke off: {error}") from error
         except openai.APIError as error:
             raise _brain_error(error) from error
-        # The SDK lets the errors of its transport and of broken JSON through while streaming.
-        except (httpx.HTTPError, ValueError) as error:
-            raise BrainError(f"the model's answer broke off: {error}") from error
 
 
 def chat_messages(turn: Turn) -> list[ChatMessage]:

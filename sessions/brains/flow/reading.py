@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
@@ -45,17 +45,22 @@ class Problem:
         )
 
 
-def read_flow(document: str | Mapping[str, Any]) -> Flow:
+def read_flow(document: object) -> Flow:
     """
     Read and check a flow; see :mod:`sessions.brains.flow.document` for the language.
 
     Args:
-        document: YAML or JSON text, or the object it stands for.
+        document: YAML or JSON text, or the object it stands for (anything ``json.dumps`` takes).
 
     Raises:
         InvalidRequest: Code ``invalid_flow``; the message lists every problem with its line.
     """
-    return _read_text(document if isinstance(document, str) else json.dumps(document, indent=2))
+    if isinstance(document, str):
+        return _read_text(document)
+    try:
+        return _read_text(json.dumps(document, indent=2))
+    except (TypeError, ValueError) as error:
+        raise InvalidRequest(f"the flow is not JSON: {error}", code="invalid_flow", param="flow") from error
 
 
 # Every call of an agent reads its flow; parsing YAML takes milliseconds, and flows are frozen.
