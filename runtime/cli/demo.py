@@ -18,7 +18,7 @@ from rich.table import Table
 
 from runtime.cli.accounts import ALL_SCOPES
 from runtime.cli.caller import RATE, Answer, CallFailed, call
-from runtime.cli.client import Client
+from runtime.cli.client import ApiError, Client
 from runtime.cli.output import err, fail, report_lines
 from runtime.cli.serve import load_settings
 
@@ -76,11 +76,11 @@ def show(client: Client, clip: Path | None, out: Path) -> None:
     err.print(f"  {voice['id']} ({voice['status']})")
     voice = client.wait_for_voice(voice["id"], interval=0.1)
     enrolled = time.monotonic() - started
-    for line in report_lines(client.json("GET", f"/v1/voice/clones/{voice['id']}/report")):
-        err.print(f"  {line}")
     if voice["status"] == "failed":
         fail(voice["failure"]["message"], fix=voice["failure"].get("fix"))
+        _print_report(client, voice["id"])
         raise typer.Exit(1)
+    _print_report(client, voice["id"])
     picture = out / "report.png"
     picture.write_bytes(client.request("GET", f"/v1/voice/clones/{voice['id']}/report.png").content)
     err.print(
@@ -99,6 +99,17 @@ def show(client: Client, clip: Path | None, out: Path) -> None:
         _write_wav(path, bytes(answer.pcm))
         err.print(f"  [dim]written to[/] {path} ({answer.seconds:.1f} s)")
     _print_timings(enrolled, opened_in, answers)
+
+
+def _print_report(client: Client, voice_id: str) -> None:
+    try:
+        report = client.json("GET", f"/v1/voice/clones/{voice_id}/report")
+    except ApiError as error:
+        if error.status != 404:  # a recording that broke before it was judged has no report
+            raise
+        return
+    for line in report_lines(report):
+        err.print(f"  {line}")
 
 
 def synthesise_clip(path: Path) -> Path:
