@@ -7,7 +7,9 @@ Every error a caller may catch, drawn once.
     ├── RequestError                 the caller's request cannot be served as asked      4xx
     │   ├── InvalidRequest           a field is missing or has a value it cannot have     400
     │   ├── Unauthorized             no key, or a key we do not know                      401
+    │   ├── InsufficientCredits      the balance does not cover it                        402
     │   ├── Forbidden                the key lacks a scope or a role                      403
+    │   │   └── ConsentRevoked       the speaker has taken their word back
     │   ├── NotFound                 unknown, deleted, or somebody else's                 404
     │   │   └── VoiceNotFound
     │   ├── Conflict                 legal, but not in the object's present state         409
@@ -88,6 +90,21 @@ class Forbidden(RequestError):
     def __init__(self, message: str, *, required_scope: str | None = None) -> None:
         super().__init__(message)
         self.required_scope = required_scope
+
+
+class ConsentRevoked(Forbidden):
+    code = "consent_revoked"
+
+
+class InsufficientCredits(RequestError):
+    status = 402
+    code = "insufficient_credits"
+
+    def __init__(self, message: str, *, required: int, balance: int) -> None:
+        super().__init__(message)
+        self.required = required
+        self.balance = balance
+        """Credits."""
 
 
 class NotFound(RequestError):

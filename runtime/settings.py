@@ -59,6 +59,27 @@ class Settings(BaseSettings):
     speech_max_characters: int = Field(default=20_000, ge=1)
     """Longest text of one speech request."""
 
+    secret_key: str | None = None
+    """Encrypts stored keys and signs addresses; None keeps one in ``data_dir``. Several servers share one."""
+
+    require_consent: bool = False
+    """Whether a voice is cloned only when somebody attests the speaker's consent."""
+
+    clone_credits: int = Field(default=100, ge=0)
+    """Credits that a clone costs; given back when it fails."""
+
+    preview_credits: int = Field(default=1, ge=0)
+    """Credits that a preview job costs; given back when it fails."""
+
+    rate_limit_per_minute: int = Field(default=3000, ge=0)
+    """Requests of one key in a minute; 0 is no limit."""
+
+    fetch_allow_hosts: tuple[str, ...] = ()
+    """Hosts in private networks that recordings may be fetched from, e.g. ``["nas.lan"]``."""
+
+    elevenlabs_base_url: str = "https://api.elevenlabs.io"
+    """Where agents' own ElevenLabs keys are used."""
+
     voice_cache_bytes: int = Field(default=256 * 2**20, ge=0)
     """Conditioning kept in memory."""
 

@@ -24,6 +24,8 @@ from runtime.server.catalog import StoredVoices
 from runtime.server.dialects import openai, pyai
 from runtime.server.dialects.route import http_error
 from runtime.server.enrolment import Enrolments
+from runtime.server.limits import RateLimiter
+from runtime.server.once import OnceOnly
 from runtime.server.request_ids import RequestIds
 from runtime.server.services import Services
 from runtime.server.speech import SpeechService
@@ -114,7 +116,14 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
     default_voice = stock.result()[0].voice_id
     enrolments = Enrolments(database=database, blobs=blobs, worker=enroller, engine=engine, clock=clock)
     voices = VoiceService(
-        database=database, blobs=blobs, enrolments=enrolments, worker=enroller, resolver=resolver, clock=clock
+        database=database,
+        blobs=blobs,
+        enrolments=enrolments,
+        worker=enroller,
+        resolver=resolver,
+        clock=clock,
+        clone_credits=settings.clone_credits,
+        require_consent=settings.require_consent,
     )
     await voices.purge_deleted()
     await enrolments.start()
@@ -135,6 +144,8 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
         blobs=blobs,
         authenticator=Authenticator(database, clock),
         accounts=AccountService(database, clock, sandbox_open=sandbox),
+        limiter=RateLimiter(settings.rate_limit_per_minute),
+        once=OnceOnly(database, clock),
         voices=voices,
         agents=AgentService(
             database=database,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from runtime.errors import VoiceNotFound
+from runtime.errors import ConsentRevoked, VoiceNotFound
 from runtime.store.blobs import BlobNotFound, Blobs
 from runtime.store.database import Database
 from runtime.store.models import VoiceRow
@@ -20,10 +20,19 @@ class StoredVoices:
         self._blobs = blobs
 
     async def find(self, tenant_id: str, ref: str) -> Voice | None:
-        """The tenant's own voice; None for a deleted one, another tenant's, or a name that is none."""
+        """
+        The tenant's own voice; None for a deleted one, another tenant's, or a name that is none.
+
+        Raises:
+            ConsentRevoked: Whoever it was cloned from has taken their consent back.
+        """
         async with self._database.read() as store:
             row = await store.voices.find(tenant_id, ref)
-        return None if row is None else voice_of(row)
+        if row is None:
+            return None
+        if row.consent_revoked_at is not None:
+            raise ConsentRevoked("The consent to use this voice was revoked.")
+        return voice_of(row)
 
     async def conditioning(self, voice: Voice) -> Conditioning:
         """Raises VoiceNotFound when it was deleted since it was found."""
@@ -64,4 +73,5 @@ def voice_of(row: VoiceRow, *, report_id: str | None = None) -> Voice:
         agent_id=row.agent_id,
         reason=None if row.reason is None else Reason.from_json(row.reason),
         report_id=report_id,
+        consent_id=row.consent_id,
     )

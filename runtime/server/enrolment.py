@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from runtime.clock import Clock
 from runtime.errors import AtCapacity, EnrolmentError, VivavoceError, WorkerDied
 from runtime.store.blobs import BlobNotFound, Blobs
-from runtime.store.database import Database
+from runtime.store.database import Database, Transaction
 from runtime.store.ids import new_id
 from runtime.store.models import ReportRow, VoiceRow
 from tts.engine import Conditioning, SpeechEngine
@@ -158,12 +158,12 @@ class Enrolments:
                 ),
             )
             if not report.accepted or report.window is None:
-                await store.voices.advance(
+                await self._end(
+                    store,
                     tenant_id,
                     voice_id,
-                    come_from=[VoiceState.ANALYSING],
-                    to=VoiceState.REJECTED,
-                    at=now,
+                    [VoiceState.ANALYSING],
+                    VoiceState.REJECTED,
                     reason=report.reasons[0].to_json(),
                 )
                 return False
@@ -184,12 +184,12 @@ class Enrolments:
         await self._blobs.put(tenant_id, blob, made.data)
         await self._engine.warm(made)
         async with self._database.write() as store:
-            kept = await store.voices.advance(
+            kept = await self._end(
+                store,
                 tenant_id,
                 voice_id,
-                come_from=[VoiceState.ENROLLING],
-                to=VoiceState.READY,
-                at=self._clock.wall(),
+                [VoiceState.ENROLLING],
+                VoiceState.READY,
                 engine=made.engine,
                 engine_version=made.engine_version,
                 conditioning=blob,
@@ -228,6 +228,24 @@ class Enrolments:
             )
         return row
 
+    async def _end(
+        self,
+        store: Transaction,
+        tenant_id: str,
+        voice_id: str,
+        come_from: Sequence[VoiceState],
+        to: VoiceState,
+        **columns: Any,
+    ) -> bool:
+        """The last state, and with it, or not at all, the refund and the audit event."""
+        now = self._clock.wall()
+        moved = await store.voices.advance(tenant_id, voice_id, come_from=come_from, to=to, at=now, **columns)
+        if moved:
+            if to is not VoiceState.READY:
+                await store.ledger.refund(tenant_id, kind="clone", ref=voice_id, at=now)
+            await store.audit.append(tenant_id, verb=f"voice.{to}", object=voice_id, at=now)
+        return moved
+
     async def _again(self, step: _Step, died: WorkerDied) -> bool:
         log.warning("the worker died on %s: %s", step.voice_id, died)
         async with self._database.write() as store:
@@ -245,12 +263,12 @@ class Enrolments:
     async def _fail(self, step: _Step, message: str, fix: str | None) -> bool:
         try:
             async with self._database.write() as store:
-                await store.voices.advance(
+                await self._end(
+                    store,
                     step.tenant_id,
                     step.voice_id,
-                    come_from=[VoiceState.QUEUED, VoiceState.ANALYSING, VoiceState.ENROLLING],
-                    to=VoiceState.ERROR,
-                    at=self._clock.wall(),
+                    [VoiceState.QUEUED, VoiceState.ANALYSING, VoiceState.ENROLLING],
+                    VoiceState.ERROR,
                     reason=_broken(message, fix).to_json(),
                 )
         except Exception:

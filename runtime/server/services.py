@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from runtime.server.accounts import AccountService
     from runtime.server.agents import AgentService
     from runtime.server.auth import Authenticator
+    from runtime.server.limits import RateLimiter
+    from runtime.server.once import OnceOnly
     from runtime.server.speech import SpeechService
     from runtime.server.voices import VoiceService
     from runtime.store.blobs import Blobs
@@ -32,6 +34,8 @@ class Services:
     blobs: Blobs
     authenticator: Authenticator
     accounts: AccountService
+    limiter: RateLimiter
+    once: OnceOnly
     voices: VoiceService
     agents: AgentService
     speech: SpeechService

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from runtime.clock import Clock
-from runtime.errors import InvalidRequest, NotFound, VoiceNotFound
+from runtime.errors import InsufficientCredits, InvalidRequest, NotFound, VoiceNotFound
 from runtime.server.catalog import voice_of
 from runtime.server.enrolment import STEP_SECONDS, Enrolments, EnrolmentWorker, load_uploads
 from runtime.store.blobs import Blobs
-from runtime.store.database import Database
+from runtime.store.database import Database, Transaction
 from runtime.store.ids import new_id
-from runtime.store.models import ReportRow, VoiceRow
+from runtime.store.models import ConsentRow, ReportRow, VoiceRow
 from tts.voices.enrol import Upload
 from tts.voices.gate import GateReport
 from tts.voices.gate.gate import Profile
@@ -53,6 +53,14 @@ class Enrolment:
     agent_id: str | None = None
     workspace_id: int | None = None
     attributes: dict[str, Any] | None = None
+    consent: bool = False
+    """Whether the caller attests that the speaker agreed."""
+    consent_id: str | None = None
+    """A recorded consent, checked by whoever passes it."""
+    once: str | None = None
+    """The idempotency record of the request."""
+    actor: str = "server"
+    """The key that asks, for the audit log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +90,8 @@ class VoiceService:
         worker: EnrolmentWorker,
         resolver: VoiceResolver,
         clock: Clock,
+        clone_credits: int = 0,
+        require_consent: bool = False,
     ) -> None:
         self._database = database
         self._blobs = blobs
@@ -89,6 +99,15 @@ class VoiceService:
         self._worker = worker
         self._resolver = resolver
         self._clock = clock
+        self._clone_credits = clone_credits
+        self._require_consent = require_consent
+
+    async def check_credits(self, tenant_id: str) -> None:
+        """Raises InsufficientCredits when a clone could not be paid for. Charging is :meth:`enrol`'s."""
+        async with self._database.read() as store:
+            balance = await store.ledger.balance(tenant_id)
+        if balance < self._clone_credits:
+            raise self._too_poor(balance)
 
     async def enrol(self, tenant_id: str, order: Enrolment) -> Voice:
         """
@@ -96,24 +115,38 @@ class VoiceService:
 
         Raises:
             InvalidRequest: No name, a name that is too long, no recording, or too many.
+            InsufficientCredits: The tenant cannot pay for it; nothing was stored.
             AtCapacity: Too many are waiting.
         """
         name = checked_name(order.name)
         _check_clips(order.clips)
+        if self._require_consent and not order.consent and order.consent_id is None:
+            raise InvalidRequest(
+                "Nobody attests that the speaker agreed.",
+                code="consent_required",
+                param="consent",
+                fix="send consent=true when you have the speaker's explicit permission",
+            )
+        if order.once is not None and (made := await self._made_once(tenant_id, order.once)) is not None:
+            return made
         self._enrolments.admit()
+        await self.check_credits(tenant_id)
+        row = self._new_row(name, order)
+        try:
+            for source, clip in zip(row.sources, order.clips, strict=True):
+                await self._blobs.put(tenant_id, str(source["blob"]), clip.data)
+            async with self._database.write() as store:
+                await self._add(store, tenant_id, row, order)
+        except BaseException:
+            await self._blobs.delete_under(tenant_id, f"voices/{row.id}")
+            raise
+        self._enrolments.submit(tenant_id, row.id)
+        return voice_of(row)
+
+    def _new_row(self, name: str, order: Enrolment) -> VoiceRow:
         now = self._clock.wall()
         voice_id = new_id("voice", at=now)
-        sources = [
-            {
-                "blob": f"voices/{voice_id}/reference/{number}",
-                "filename": clip.filename,
-                "declared_mime": clip.declared_mime,
-            }
-            for number, clip in enumerate(order.clips)
-        ]
-        for source, clip in zip(sources, order.clips, strict=True):
-            await self._blobs.put(tenant_id, str(source["blob"]), clip.data)
-        row = VoiceRow(
+        return VoiceRow(
             id=voice_id,
             workspace_id=order.workspace_id,
             agent_id=order.agent_id,
@@ -127,15 +160,55 @@ class VoiceService:
             provider=order.provider,
             attributes=order.attributes or {},
             profile=order.profile,
-            sources=sources,
+            sources=[
+                {
+                    "blob": f"voices/{voice_id}/reference/{number}",
+                    "filename": clip.filename,
+                    "declared_mime": clip.declared_mime,
+                }
+                for number, clip in enumerate(order.clips)
+            ],
+            once=order.once,
+            consent_id=order.consent_id,
             attempts=0,
             created_at=now,
             updated_at=now,
         )
-        async with self._database.write() as store:
-            await store.voices.add(tenant_id, row)
-        self._enrolments.submit(tenant_id, voice_id)
-        return voice_of(row)
+
+    async def _add(self, store: Transaction, tenant_id: str, row: VoiceRow, order: Enrolment) -> None:
+        """The voice, its price, its consent and its audit event: all of them or none."""
+        now = self._clock.wall()
+        paid = await store.ledger.move(tenant_id, -self._clone_credits, kind="clone", ref=row.id, at=now)
+        if not paid:
+            raise self._too_poor(await store.ledger.balance(tenant_id))
+        if order.consent and row.consent_id is None:
+            row.consent_id = new_id("cons", at=now)
+            await store.consents.add(
+                tenant_id,
+                ConsentRow(
+                    id=row.consent_id, name=row.name, kind="attested", attested_by=order.actor, created_at=now
+                ),
+            )
+        await store.voices.add(tenant_id, row)
+        await store.audit.append(
+            tenant_id,
+            verb="voice.enrolled",
+            object=row.id,
+            at=now,
+            actor=order.actor,
+            actor_type="key",
+            detail={"consent": row.consent_id, "credits": self._clone_credits},
+        )
+
+    async def _made_once(self, tenant_id: str, once: str) -> Voice | None:
+        async with self._database.read() as store:
+            row = await store.voices.made_once(tenant_id, once)
+        return None if row is None else voice_of(row)
+
+    def _too_poor(self, balance: int) -> InsufficientCredits:
+        return InsufficientCredits(
+            "Insufficient credits for voice cloning", required=self._clone_credits, balance=balance
+        )
 
     async def settled(self, tenant_id: str, voice_id: str, *, timeout: float) -> Voice:
         """
@@ -181,16 +254,35 @@ class VoiceService:
             )
         return [voice_of(row) for row in rows[:limit]], len(rows) > limit
 
-    async def delete(self, tenant_id: str, voice_id: str) -> None:
+    async def revoke_consent(self, tenant_id: str, voice_id: str, *, actor: str = "server") -> None:
+        """
+        The speaker has taken their word back: from the next request on the voice speaks nowhere.
+
+        The voice is kept, so that what happened can be shown, until it is deleted. Raises VoiceNotFound.
+        """
+        now = self._clock.wall()
+        async with self._database.write() as store:
+            if not await store.voices.revoke_consent(tenant_id, voice_id, at=now):
+                raise no_such_voice()
+            await store.audit.append(
+                tenant_id, verb="consent.revoked", object=voice_id, at=now, actor=actor, actor_type="key"
+            )
+        self._resolver.forget(voice_id)
+
+    async def delete(self, tenant_id: str, voice_id: str, *, actor: str = "server") -> None:
         """
         Nobody finds the voice from now on, and its recordings and conditioning are removed.
 
         Calls that speak in it keep it to their end. A server that dies in between removes the rest when it
         starts again. Raises VoiceNotFound.
         """
+        now = self._clock.wall()
         async with self._database.write() as store:
-            if not await store.voices.delete(tenant_id, voice_id, at=self._clock.wall()):
+            if not await store.voices.delete(tenant_id, voice_id, at=now):
                 raise no_such_voice()
+            await store.audit.append(
+                tenant_id, verb="voice.deleted", object=voice_id, at=now, actor=actor, actor_type="key"
+            )
         self._resolver.forget(voice_id)
         await self._purge(tenant_id, voice_id)
 

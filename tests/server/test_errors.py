@@ -13,8 +13,8 @@ from tests.live_server import LiveServer
 
 def problem(answer: httpx.Response, status: int, code: str) -> dict[str, object]:
     """The ``error`` member of an RFC 9457 answer."""
+    assert answer.headers["content-type"] == "application/problem+json", answer.status_code
     assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"] == "application/problem+json"
     body = answer.json()
     assert body["status"] == status
     assert body["request_id"] == answer.headers["x-request-id"]

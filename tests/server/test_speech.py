@@ -111,7 +111,7 @@ def test_long_speech_arrives_while_it_is_made(api: httpx.Client) -> None:
 def test_hanging_up_stops_the_engine_and_leaves_the_server_quick(
     server: LiveServer, api: httpx.Client
 ) -> None:
-    body = {"input": "This goes on and on. " * 900, "response_format": "pcm"}
+    body = {"input": "This goes on and on. " * 300, "response_format": "pcm"}
     for _ in range(3):
         with api.stream("POST", "/v1/audio/speech", json=body) as answer:
             next(answer.iter_raw())
@@ -175,12 +175,12 @@ def test_text_that_is_no_utf8_is_400(api: httpx.Client) -> None:
 def test_odd_text_is_spoken_or_refused_but_never_breaks(api: httpx.Client, text: str) -> None:
     body = json.dumps({"input": text})
     answer = api.post("/v1/audio/speech", content=body, headers={"content-type": "application/json"})
-    assert answer.status_code in (200, 400), answer.text
+    assert answer.status_code in (200, 400)
     if answer.status_code == 400:
         assert answer.json()["error"]["code"] in {"nothing_to_speak", "invalid_request"}
 
 
-@pytest.mark.parametrize("text", ["👍🏽", "...", "\x07\x07"])
+@pytest.mark.parametrize("text", ["...", "\x07\x07", "\u200b"])
 def test_text_with_nothing_to_say_is_400(api: httpx.Client, text: str) -> None:
     problem(speak(api, input=text), 400, "nothing_to_speak")
 

@@ -18,10 +18,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from runtime.errors import Forbidden, InvalidRequest, RateLimited, VivavoceError
+from runtime.server.accounts import STARTING_CREDITS
 from runtime.server.agents import Agent
 from runtime.server.auth import Principal, Scheme
-from runtime.server.dialects.route import Caller, DialectRoute, Services, access
+from runtime.server.dialects.route import Caller, DialectRoute, Once, Services, access
 from runtime.server.voices import Enrolment, SourceClip, StoredReport
+from runtime.store.models import KeyRow
 from tts.voices.gate.report import reason_json
 from tts.voices.voice import StockVoice, Voice, VoiceState
 
@@ -57,7 +59,7 @@ def render_error(error: VivavoceError, request: Request) -> Response:
         "type": ERROR_TYPES.get(
             error.status, "server_error" if error.status >= 500 else "invalid_request_error"
         ),
-        "code": error.code,
+        "code": "credit_exhausted" if error.status == 402 else error.code,
         "param": getattr(error, "param", None),
     }
     if isinstance(error, Forbidden) and error.required_scope:
@@ -98,14 +100,18 @@ Cursor = Annotated[str | None, Query(max_length=64)]
 
 
 @router.post("/voice/clones", status_code=201)
-@access("voice:clone", body="upload")
+@access("voice:clone", body="upload", once=True)
 async def create_clone(
     caller: Caller,
     services: Services,
+    once: Once,
     name: Annotated[str, Form()],
     file: Annotated[UploadFile, File()],
     language: Annotated[str | None, Form(max_length=35)] = None,
     metadata: Annotated[str | None, Form(description="A JSON object, given back with the voice.")] = None,
+    consent: Annotated[
+        bool, Form(description="You attest that the speaker gave explicit permission.")
+    ] = False,
 ) -> dict[str, Any]:
     """Make a voice of a recording of 6 to 15 seconds. Poll it until it is ``ready`` or ``failed``."""
     order = Enrolment(
@@ -113,6 +119,9 @@ async def create_clone(
         clips=[await _clip(file)],
         language=language,
         attributes={"metadata": _metadata(metadata)} if metadata else {},
+        consent=consent,
+        once=once,
+        actor=caller.key_id,
     )
     return clone_json(await services.voices.enrol(caller.tenant_id, order))
 
@@ -147,8 +156,16 @@ async def get_clone(caller: Caller, services: Services, id: str) -> dict[str, An
 @access("voice:clone")
 async def delete_clone(caller: Caller, services: Services, id: str) -> Response:
     """Delete a clone with its recording. Calls that speak in it now keep it to their end."""
-    await services.voices.delete(caller.tenant_id, id)
+    await services.voices.delete(caller.tenant_id, id, actor=caller.key_id)
     return Response(status_code=204)
+
+
+@router.post("/voice/clones/{id}/consent/revoke")
+@access("voice:clone")
+async def revoke_consent(caller: Caller, services: Services, id: str) -> dict[str, Any]:
+    """The speaker has taken their consent back: the voice speaks nowhere from now on."""
+    await services.voices.revoke_consent(caller.tenant_id, id, actor=caller.key_id)
+    return {"object": "voice.consent", "voice_id": id, "revoked": True}
 
 
 @router.get("/voice/clones/{id}/report")
@@ -249,7 +266,7 @@ class NewAgent(AgentFields):
 
 
 @router.post("/agents", status_code=201)
-@access("omni:session")
+@access("omni:session", once=True)
 async def create_agent(caller: Caller, services: Services, body: NewAgent) -> dict[str, Any]:
     """Make an agent that speaks in ``voice_id``."""
     fields = body.columns()
@@ -298,6 +315,7 @@ async def delete_agent(caller: Caller, services: Services, id: str) -> Response:
 class SandboxRequest(BaseModel):
     label: Annotated[str, Field(max_length=64)] = ""
     scopes: list[str] | None = None
+    credits: Annotated[int, Field(ge=0, le=STARTING_CREDITS)] = STARTING_CREDITS
 
 
 @router.post("/sandbox/keys", status_code=201)
@@ -307,7 +325,9 @@ async def create_sandbox_key(
 ) -> dict[str, Any]:
     """A key for a new tenant that shares nothing with any other. On servers on loopback, for trying out."""
     wanted = body or SandboxRequest()
-    made = await services.accounts.create_sandbox(label=wanted.label, scopes=wanted.scopes)
+    made = await services.accounts.create_sandbox(
+        label=wanted.label, scopes=wanted.scopes, credits=wanted.credits
+    )
     return {
         "object": "sandbox.key",
         "api_key": made.key,
@@ -325,9 +345,118 @@ async def create_sandbox_key(
 
 @router.get("/me")
 @access()
-async def whoami(caller: Caller) -> dict[str, Any]:
+async def whoami(caller: Caller, services: Services) -> dict[str, Any]:
     """What this key is and may do."""
-    return identity_json(caller)
+    tenant = await services.accounts.tenant(caller.tenant_id)
+    return identity_json(caller) | {
+        "workspace_id": tenant.number,
+        "credit": {"balance": tenant.credit_balance},
+        "gateway": {"requests_per_minute": services.limiter.per_minute or None},
+        "key_budget_cents": None,
+    }
+
+
+class NewKeyRequest(BaseModel):
+    label: Annotated[str, Field(max_length=64)] = ""
+    scopes: Annotated[list[str], Field(min_length=1)]
+
+
+@router.get("/keys")
+@access("account:admin")
+async def list_keys(caller: Caller, services: Services) -> dict[str, Any]:
+    """Your keys, oldest first; of each only what tells it from the others."""
+    return _page([key_json(row) for row in await services.accounts.keys(caller.tenant_id)], more=False)
+
+
+@router.post("/keys", status_code=201)
+@access("account:admin")
+async def create_key(caller: Caller, services: Services, body: NewKeyRequest) -> dict[str, Any]:
+    """Another key. It is shown once, and may do nothing that the asking key may not."""
+    made = await services.accounts.create_key(
+        caller.tenant_id,
+        label=body.label,
+        scopes=body.scopes,
+        granted_by=caller.scopes,
+        environment=caller.environment,
+    )
+    return key_json(made.row) | {"api_key": made.key}
+
+
+@router.post("/keys/{id}/rotate", status_code=201)
+@access("account:admin")
+async def rotate_key(caller: Caller, services: Services, id: str) -> dict[str, Any]:
+    """A successor with the same rights; the old key stops at once."""
+    made = await services.accounts.rotate_key(caller.tenant_id, id)
+    return key_json(made.row) | {"api_key": made.key}
+
+
+@router.delete("/keys/{id}", status_code=204)
+@access("account:admin")
+async def revoke_key(caller: Caller, services: Services, id: str) -> Response:
+    """The key stops with the next request."""
+    await services.accounts.revoke_key(caller.tenant_id, id)
+    return Response(status_code=204)
+
+
+@router.get("/credits")
+@access("account:admin")
+async def list_credits(caller: Caller, services: Services, limit: Limit = 20) -> dict[str, Any]:
+    """The balance, and what changed it, newest first."""
+    entries = await services.accounts.ledger(caller.tenant_id, limit=limit)
+    return {
+        "object": "ledger",
+        "balance": await services.accounts.balance(caller.tenant_id),
+        "data": [
+            {
+                "id": row.id,
+                "amount": row.amount,
+                "kind": row.kind,
+                "ref": row.ref,
+                "balance": row.balance,
+                "created_at": int(row.at),
+            }
+            for row in entries
+        ],
+    }
+
+
+@router.get("/audit")
+@access("account:admin")
+async def list_audit(
+    caller: Caller, services: Services, limit: Limit = 100, after: Annotated[int, Query(ge=0)] = 0
+) -> dict[str, Any]:
+    """Who did what, oldest first. Each event carries the hash of the one before."""
+    events = await services.accounts.audit(caller.tenant_id, limit=limit, after=after)
+    return {
+        "object": "list",
+        "data": [
+            {
+                "seq": row.seq,
+                "at": row.at,
+                "actor": row.actor,
+                "actor_type": row.actor_type,
+                "verb": row.verb,
+                "object": row.object,
+                "detail": row.detail,
+                "prev_hash": row.prev_hash,
+                "hash": row.hash,
+            }
+            for row in events
+        ],
+    }
+
+
+@router.get("/audit/verify")
+@access("account:admin")
+async def verify_audit(caller: Caller, services: Services) -> dict[str, Any]:
+    """Recompute every hash; ``broken_at`` is the number of the first event that was tampered with."""
+    events, broken_at = await services.accounts.first_audit_break(caller.tenant_id)
+    return {
+        "object": "audit.verification",
+        "valid": broken_at is None,
+        "events": events,
+        "broken_at": broken_at,
+    }
 
 
 # --- rendering ----------------------------------------------------------------------------------------------
@@ -406,6 +535,20 @@ def identity_json(principal: Principal) -> dict[str, Any]:
         "org_status": "active",
         "scopes": sorted(principal.scopes),
         "expires_at": _milliseconds(principal.expires_at),
+    }
+
+
+def key_json(row: KeyRow) -> dict[str, Any]:
+    return {
+        "object": "key",
+        "id": row.id,
+        "label": row.label,
+        "hint": f"…{row.hint}",
+        "environment": row.environment,
+        "scopes": row.scopes,
+        "created_at": int(row.created_at),
+        "expires_at": _milliseconds(row.expires_at),
+        "revoked_at": _milliseconds(row.revoked_at),
     }
 
 

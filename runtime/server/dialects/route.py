@@ -18,6 +18,7 @@ from starlette.types import Message, Receive
 from runtime.errors import InvalidRequest, NotFound, RequestError, UploadTooLarge, VivavoceError
 from runtime.server import services
 from runtime.server.auth import Principal, Scheme
+from runtime.server.once import fingerprint
 
 log = logging.getLogger(__name__)
 
@@ -40,15 +41,17 @@ class Access:
     body: BodyKind
     anyone: bool = False
     """Whether no key is asked for at all."""
+    once: bool = False
+    """Whether ``Idempotency-Key`` is honoured: it creates or charges."""
 
 
 def access(
-    scope: str | None = None, *, body: BodyKind = "json", anyone: bool = False
+    scope: str | None = None, *, body: BodyKind = "json", anyone: bool = False, once: bool = False
 ) -> Callable[[Endpoint], Endpoint]:
     """Say what an endpoint asks for. A dialect's route without this is refused when the app is built."""
 
     def mark(endpoint: Endpoint) -> Endpoint:
-        endpoint.__access__ = Access(scope, body, anyone)  # type: ignore[attr-defined]
+        endpoint.__access__ = Access(scope, body, anyone, once)  # type: ignore[attr-defined]
         return endpoint
 
     return mark
@@ -94,7 +97,10 @@ class DialectRoute(APIRoute):
             try:
                 await _admit(request, demanded, self.schemes)
                 limit = body_limit(demanded.body, services_of(request).settings.upload_max_bytes)
-                return await answer(Request(request.scope, bounded(request, limit)))
+                body = Request(request.scope, bounded(request, limit))
+                if demanded.once and (key := request.headers.get("idempotency-key")):
+                    return await _once(body, key, answer, type(self).render)
+                return await answer(body)
             except ClientDisconnect:
                 return Response(status_code=499)  # nobody reads it
             except Exception as error:
@@ -108,8 +114,34 @@ async def _admit(request: Request, demanded: Access, schemes: Scheme) -> None:
         return
     principal = await services_of(request).authenticator.connection(request, schemes)
     request.state.principal = principal
+    services_of(request).limiter.take(principal.key_id, now=services_of(request).clock.now())
     if demanded.scope is not None:
         principal.require(demanded.scope)
+
+
+async def _once(
+    request: Request,
+    key: str,
+    answer: Callable[[Request], Coroutine[Any, Any, Response]],
+    render: RenderError,
+) -> Response:
+    body = await request.body()
+
+    async def replay() -> Message:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def work(record_id: str) -> Response:
+        request.state.once = record_id
+        try:
+            return await answer(Request(request.scope, replay))
+        except ClientDisconnect:
+            raise
+        except Exception as error:
+            return render(domain_error(error, request), request)
+
+    same = fingerprint(request.method, request.url.path, request.headers, body)
+    tenant_id: str = request.state.principal.tenant_id
+    return await services_of(request).once.run(tenant_id, key, same, work)
 
 
 def body_limit(kind: BodyKind, upload_max_bytes: int) -> int:
@@ -202,6 +234,13 @@ async def _caller(request: Request) -> Principal:
 async def _services(request: Request) -> services.Services:
     return services_of(request)
 
+
+async def _once_id(request: Request) -> str | None:
+    return getattr(request.state, "once", None)
+
+
+Once = Annotated[str | None, Depends(_once_id)]
+"""The idempotency record of the request, as an endpoint's parameter."""
 
 Caller = Annotated[Principal, Depends(_caller)]
 """The checked caller, as an endpoint's parameter."""
