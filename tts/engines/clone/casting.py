@@ -53,6 +53,6 @@ def for_timbre(family: BaseFamily, timbre: Timbre) -> BaseVoice:
     return _voice(family, _TIMBRES[family][timbre])
 
 
-def for_pitch(family: BaseFamily, median_hz: float) -> BaseVoice:
-    """The base voice for a person whose median pitch this is."""
-    return for_timbre(family, "clear" if median_hz > _HIGH_VOICE_HZ else "warm")
+def for_pitch(median_hz: float) -> Timbre:
+    """The timbre nearest to a person whose median pitch this is."""
+    return "clear" if median_hz > _HIGH_VOICE_HZ else "warm"

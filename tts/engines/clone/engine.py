@@ -16,7 +16,7 @@ from tts.engine import Conditioning, EngineInfo, PcmBlock, SpeechRequest, Spoken
 from tts.engines.clone import casting
 from tts.engines.clone.casting import BaseFamily
 from tts.engines.clone.conversion import ClonedSpeaker, Speaker
-from tts.engines.clone.design import VoiceDesign
+from tts.engines.clone.design import Timbre, VoiceDesign
 from tts.engines.clone.designed import DesignedSpeaker
 from tts.engines.clone.loudness import Loudness
 from tts.engines.clone.phones import SILENCE
@@ -87,6 +87,10 @@ class CloneSynthesizer:
         """Make a voice from its dimensions instead of a recording."""
         return designed(design, voice_id=voice_id, version=self.info.version)
 
+    def cast(self, conditioning: Conditioning) -> Timbre:
+        """Which base voice says the words for this voice."""
+        return self._cast(conditioning.data)[0]
+
     def load(self, conditioning: Conditioning) -> None:
         """See :meth:`tts.engine.Synthesizer.load`."""
         self._voice(conditioning)
@@ -121,6 +125,13 @@ class CloneSynthesizer:
         return voice
 
     def _speaker(self, data: bytes) -> Speaker:
+        timbre, source = self._cast(data)
+        base = casting.for_timbre(self._family, timbre)
+        if isinstance(source, VoiceDesign):
+            return DesignedSpeaker(source, base)
+        return ClonedSpeaker(source, base)
+
+    def _cast(self, data: bytes) -> tuple[Timbre, VoiceDesign | Voiceprint]:
         if data.startswith(b"{"):
             try:
                 design = VoiceDesign.from_json(data.decode())
@@ -128,9 +139,9 @@ class CloneSynthesizer:
                 raise SynthesisFailed(
                     f"the stored voice is damaged: {error}", fix="design it again"
                 ) from error
-            return DesignedSpeaker(design, casting.for_timbre(self._family, design.timbre))
+            return design.timbre, design
         voiceprint = Voiceprint.from_bytes(data)
-        return ClonedSpeaker(voiceprint, casting.for_pitch(self._family, voiceprint.median_hz))
+        return casting.for_pitch(voiceprint.median_hz), voiceprint
 
 
 def _trimmed(score: Score, text: str) -> Score:

@@ -1,0 +1,259 @@
+"""
+``make bench-voice``: is the clone the person, can it be understood, and how fast is it?
+
+Everybody in the clips with two or more recordings is cloned from one reference and says the same ten
+sentences. Identity is the cosine of an independent speaker encoder to the person's *other* recordings, which
+the engine never saw. The base voice that was turned into the clone is scored beside it, untouched.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import statistics
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soxr
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
+from tests.bench.measures import (
+    SENTENCES,
+    Samples,
+    identity,
+    recognised,
+    spectrum_error,
+    word_errors,
+)
+from tests.bench.recordings import Person, joined, load, people, strangers
+from tts.engine import Conditioning, SpeechRequest
+from tts.engines.clone import CloneSynthesizer, VoiceDesign
+from tts.engines.clone.casting import BaseFamily
+from tts.engines.clone.spectrum import RATE
+
+SIXTY = (
+    "Your appointment is on Thursday, at three in the afternoon.",
+    "We are closing the office on Friday, so call back on Monday.",
+    "The parcel left our depot this morning and comes before six.",
+    "Thank you for holding, I have found your order and it is in.",
+)
+"""Sentences of sixty characters, for the time to first audio."""
+
+Vector = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What one person's clone reached."""
+
+    person: str
+    to_reference: float
+    to_others: float
+    natural: float
+    """Cosine of the reference to the person's other recordings: what a perfect clone would reach."""
+    own: tuple[bool, ...]
+    """Per sentence: nearest to its own speaker among all enrolled."""
+    first: tuple[bool, ...]
+    """Per sentence: nearer to its own speaker than to every stranger's clip."""
+    base_own: tuple[bool, ...]
+    errors: int
+    words: int
+    base_errors: int
+    spectrum_db: float
+    natural_spectrum_db: float
+
+
+class Identities:
+    """Speaker vectors of every clip, each computed once."""
+
+    def __init__(self, clips: Path) -> None:
+        self._clips = clips
+        self._known: dict[Path, Vector] = {}
+
+    def of(self, path: Path) -> Vector:
+        if path not in self._known:
+            self._known[path] = identity(*load(path))
+        return self._known[path]
+
+    def others(self, person: Person) -> Vector:
+        centre = np.mean([self.of(path) for path in person.others], axis=0)
+        unit: Vector = (centre / np.linalg.norm(centre)).astype(np.float32)
+        return unit
+
+    def strangers(self, person: Person) -> NDArray[np.float32]:
+        return np.stack([self.of(path) for path in strangers(self._clips, person)]).astype(np.float32)
+
+
+def spoken(engine: CloneSynthesizer, voice: Conditioning, text: str) -> Samples:
+    blocks = [block.samples for block in engine.speak(SpeechRequest(text, voice))]
+    return np.concatenate(blocks).astype(np.float32) / 32768
+
+
+def enrol(engine: CloneSynthesizer, person: Person) -> Conditioning:
+    samples, rate = joined(person.reference)
+    return engine.clone(np.round(samples * 32767).astype(np.int16), rate, voice_id=person.key)
+
+
+def base_of(engine: CloneSynthesizer, voice: Conditioning) -> Conditioning:
+    """The untouched base voice that speaks for this clone."""
+    return engine.design(VoiceDesign(timbre=engine.cast(voice)), voice_id="base")
+
+
+def judge(
+    engine: CloneSynthesizer,
+    person: Person,
+    known: Identities,
+    everybody: tuple[Person, ...],
+    voice: Conditioning,
+) -> Score:
+    reference, rate = joined(person.reference)
+    centres = np.stack([known.others(other) for other in everybody])
+    mine = everybody.index(person)
+    outside = known.strangers(person)
+    base = base_of(engine, voice)
+    said = [spoken(engine, voice, sentence) for sentence in SENTENCES]
+    plain = [spoken(engine, base, sentence) for sentence in SENTENCES]
+    vectors, plain_vectors = ([identity(samples, RATE) for samples in group] for group in (said, plain))
+    own_vector, centre = identity(reference, rate), centres[mine]
+    counts = [
+        word_errors(text, recognised(samples, RATE)) for text, samples in zip(SENTENCES, said, strict=True)
+    ]
+    plain_counts = [
+        word_errors(text, recognised(samples, RATE)) for text, samples in zip(SENTENCES, plain, strict=True)
+    ]
+    wide, other = (
+        soxr.resample(samples, samples_rate, RATE, quality="VHQ")
+        for samples, samples_rate in ((reference, rate), load(person.others[0]))
+    )
+    top = 0.95 * min(rate, RATE) / 2
+    return Score(
+        person=person.key,
+        to_reference=float(np.mean([vector @ own_vector for vector in vectors])),
+        to_others=float(np.mean([vector @ known.of(path) for vector in vectors for path in person.others])),
+        natural=float(np.mean([own_vector @ known.of(path) for path in person.others])),
+        own=tuple(int((centres @ vector).argmax()) == mine for vector in vectors),
+        first=tuple(bool(vector @ centre > (outside @ vector).max()) for vector in vectors),
+        base_own=tuple(int((centres @ vector).argmax()) == mine for vector in plain_vectors),
+        errors=sum(errors for errors, _ in counts),
+        words=sum(words for _, words in counts),
+        base_errors=sum(errors for errors, _ in plain_counts),
+        spectrum_db=spectrum_error(np.concatenate(said), wide, RATE, top_hz=top),
+        natural_spectrum_db=spectrum_error(other, wide, RATE, top_hz=top),
+    )
+
+
+def percent(flags: list[bool]) -> str:
+    return f"{100 * sum(flags) / max(1, len(flags)):.0f} %"
+
+
+def likeness(scores: list[Score], title: str) -> Table:
+    table = Table(title=title)
+    for heading in (
+        *("speaker", "cos ref", "cos others", "natural", "own speaker", "rank 1"),
+        *("base: own", "WER", "base WER", "spectrum dB", "natural dB"),
+    ):
+        table.add_column(heading, justify="left" if heading == "speaker" else "right")
+    for score in [*scores, None]:
+        part = scores if score is None else [score]
+        if score is None:
+            table.add_section()
+        words = sum(one.words for one in part)
+        table.add_row(
+            "all" if score is None else score.person,
+            *(
+                f"{statistics.mean(values):.3f}"
+                for values in (
+                    [one.to_reference for one in part],
+                    [one.to_others for one in part],
+                    [one.natural for one in part],
+                )
+            ),
+            percent([flag for one in part for flag in one.own]),
+            percent([flag for one in part for flag in one.first]),
+            percent([flag for one in part for flag in one.base_own]),
+            f"{sum(one.errors for one in part) / words:.2f}",
+            f"{sum(one.base_errors for one in part) / words:.2f}",
+            f"{statistics.mean([one.spectrum_db for one in part]):.1f}",
+            f"{statistics.mean([one.natural_spectrum_db for one in part]):.1f}",
+        )
+    return table
+
+
+def speed(engine: CloneSynthesizer, person: Person, *, repeats: int) -> list[tuple[str, str, str]]:
+    """Rows of (figure, value, goal); the caller has bound this process to one core."""
+    samples, rate = joined(person.reference)
+    ten = np.round(np.resize(samples, 10 * rate) * 32767).astype(np.int16)
+    engine.clone(ten, rate, voice_id="warm")
+    began = time.perf_counter()
+    voice = engine.clone(ten, rate, voice_id="timed")
+    cloning = time.perf_counter() - began
+    began = time.perf_counter()
+    engine.load(voice)
+    loading = time.perf_counter() - began
+    first, whole = [], []
+    for index in range(repeats):
+        text = SIXTY[index % len(SIXTY)]
+        request = SpeechRequest(text, voice, speed=1 + 1e-4 * index)  # never the same score twice
+        began = time.perf_counter()
+        blocks = engine.speak(request)
+        made = len(next(blocks).samples)
+        first.append(time.perf_counter() - began)
+        made += sum(len(block.samples) for block in blocks)
+        whole.append((time.perf_counter() - began) / (made / RATE))
+    return [
+        ("real-time factor, median", f"{statistics.median(whole):.4f}", "0.05, then 0.03"),
+        ("first audio p50, ms", f"{1e3 * statistics.median(first):.1f}", "60, then 30"),
+        ("first audio p95, ms", f"{1e3 * float(np.percentile(first, 95)):.1f}", ""),
+        ("clone of a 10 s clip, s", f"{cloning:.2f}", "3, then 2 with the gate"),
+        ("load of a stored voice, ms", f"{1e3 * loading:.0f}", ""),
+        ("stored voice, kB", f"{len(voice.data) / 1e3:.0f}", "150 to 300"),
+    ]
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--clips", type=Path, default=os.environ.get("VIVAVOCE_CLIPS", "../shared/clips"))
+    options.add_argument("--base", choices=("flite", "espeak"), action="append", help="default: both")
+    options.add_argument("--repeats", type=int, default=40, help="sentences timed")
+    chosen = options.parse_args()
+    if os.environ.get("OMP_NUM_THREADS") != "1":  # has to be set before NumPy is loaded
+        os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+        os.execv(sys.executable, [sys.executable, "-m", "tests.bench.voice", *sys.argv[1:]])
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+
+    console = Console(width=140)
+    clips = Path(chosen.clips)
+    everybody = people(clips)
+    if not everybody:
+        sys.exit(f"no speakers with two recordings in {clips}: name a folder of clips with --clips")
+    console.print(
+        f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores (one used), "
+        f"Python {platform.python_version()}, NumPy {np.__version__}, load {os.getloadavg()[0]:.1f}"
+    )
+    known = Identities(clips)
+    family: BaseFamily
+    for family in chosen.base or ("flite", "espeak"):
+        engine = CloneSynthesizer(base=family)
+        timing = Table("figure", "value", "goal", title=f"{family} base: speed on one core")
+        for row in speed(engine, everybody[0], repeats=chosen.repeats):
+            timing.add_row(*row)
+        console.print(timing)
+        voices = {person: enrol(engine, person) for person in everybody}
+        scores = [judge(engine, person, known, everybody, voices[person]) for person in everybody]
+        count = len(list(strangers(clips, everybody[0])))
+        console.print(
+            likeness(
+                scores,
+                f"{family} base: {len(everybody)} speakers, {len(SENTENCES)} sentences each, {count} strangers",
+            )
+        )
+
+
+if __name__ == "__main__":
+    main()
