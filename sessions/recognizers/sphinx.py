@@ -49,7 +49,7 @@ class SphinxRecognizer:
     name = "pocketsphinx"
 
     def __init__(self, *, workers: int = 1, decoders: int = 2, niceness: int = 0) -> None:
-        self._workers = [
+        self.workers = [
             WorkerProcess(
                 functools.partial(SphinxDecoders, decoders), name=f"recognise-{n}", niceness=niceness
             )
@@ -57,7 +57,7 @@ class SphinxRecognizer:
         ]
         self._free: asyncio.PriorityQueue[_Decoder] = asyncio.PriorityQueue()
         for number in range(decoders):
-            for worker in self._workers:
+            for worker in self.workers:
                 self._free.put_nowait(_Decoder(number, worker))
         self._streams: set[SphinxStream] = set()
 
@@ -69,7 +69,7 @@ class SphinxRecognizer:
             RecognitionError: A worker does not come up.
         """
         try:
-            await asyncio.gather(*(worker.start() for worker in self._workers))
+            await asyncio.gather(*(worker.start() for worker in self.workers))
         except (WorkerDied, ImportError, RuntimeError) as error:
             await self.close()
             raise RecognitionError(
@@ -88,7 +88,7 @@ class SphinxRecognizer:
         """Abandon what is open and stop the workers."""
         for stream in list(self._streams):
             stream.abandon()
-        await asyncio.gather(*(worker.close() for worker in self._workers))
+        await asyncio.gather(*(worker.close() for worker in self.workers))
 
     @contextlib.asynccontextmanager
     async def _lend(self) -> AsyncIterator[_Decoder]:
