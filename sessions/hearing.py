@@ -50,10 +50,14 @@ class Hearing:
 
     def _arm(self) -> None:
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(self._tick, self._listen)
+            self._timer = asyncio.get_running_loop().call_later(self._tick, self._on_tick)
 
-    def _listen(self) -> None:
+    def _on_tick(self) -> None:
         self._timer = None
+        self.judge()
+
+    def judge(self) -> None:
+        """One pass over all audio that waits."""
         for stream, window in self._batch.step():
             ear = self._ears.get(stream)
             if ear is None:
@@ -84,6 +88,10 @@ class Ear:
         self._stream.push(pcm)
         if self._stream.ready_windows:
             self._hearing._arm()
+
+    def judge(self) -> None:
+        """Do not wait for the tick: what was pushed is judged now."""
+        self._hearing.judge()
 
     def close(self) -> None:
         """Leave. Harmless twice."""

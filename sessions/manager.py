@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
+from runtime import metrics
 from runtime.errors import AtCapacity
 from sessions.agent import AgentProfile
 from sessions.equipment import Equipment
@@ -82,17 +84,27 @@ class SessionManager:
             equipment=self._equipment,
             on_turn=self._on_turn,
         )
+        began = self._equipment.clock.now()
+        reason = "ended"
+        with self._counted(session, peer.transport):
+            try:
+                await session.run()
+            except Exception:
+                reason = "fault"
+                log.exception("call %s broke", session.id)
+                peer.hang_up("fault")
+        metrics.calls.labels(peer.transport, reason).inc()
+        metrics.call_seconds.labels(peer.transport).observe(self._equipment.clock.now() - began)
+
+    @contextmanager
+    def _counted(self, session: Session, transport: str) -> Iterator[None]:
         self._sessions.add(session)
         self._empty.clear()
-        try:
-            await session.run()
-        except Exception:
-            log.exception("call %s broke", session.id)
-            peer.hang_up("fault")
-        finally:
-            self._sessions.discard(session)
-            if not self._sessions:
-                self._empty.set()
+        with metrics.live_calls.labels(transport).track_inprogress():
+            yield
+        self._sessions.discard(session)
+        if not self._sessions:
+            self._empty.set()
 
     async def drain(self, seconds: float) -> None:
         """Take no new calls; let live ones finish what they say, for ``seconds`` at most, then end them."""

@@ -144,6 +144,11 @@ class Peer(Protocol):
     """
 
     @property
+    def transport(self) -> str:
+        """The wire's name, for metrics."""
+        ...
+
+    @property
     def conversation(self) -> Conversation:
         """What has been said so far."""
         ...

@@ -31,6 +31,9 @@ LARGEST_DELTA = 2
 SESSION_SECONDS = 3600.0
 """How long a session may last, as at the hosted service."""
 
+FAREWELL = 1.0
+"""Seconds a client has to answer our close message."""
+
 CLOSE_CODES: Mapping[HangUp, int] = {"completed": 1000, "draining": 1012, "fault": 1011, "expired": 1000}
 """IANA WebSocket Close Code registry. SDKs that reconnect do so on 1011 and 1012."""
 
@@ -67,6 +70,8 @@ class RealtimePeer:
         self._client_leads = False
 
     # sessions.peers.peer.Peer: what the session reads
+
+    transport = "realtime_websocket"
 
     @property
     def conversation(self) -> Conversation:
@@ -166,6 +171,7 @@ class RealtimePeer:
             self._closing = asyncio.get_running_loop().create_task(
                 self._writer.close(CLOSE_CODES[reason], reason), name="close realtime socket"
             )
+            self._stop_reading(within=FAREWELL)
 
     # The socket
 
@@ -177,7 +183,7 @@ class RealtimePeer:
             async with asyncio.timeout(self._lasts) as self._reading:
                 await self._read(call)
         except TimeoutError:
-            if self._writer.closed is None:
+            if self._writer.closed is None and self._closing is None:
                 self._protocol.fail("The session has lasted as long as it may.", code="session_expired")
                 self.hang_up("expired")
         finally:
@@ -262,8 +268,12 @@ class RealtimePeer:
 
     def _gone(self, reason: TransportClosed) -> None:
         """The client has stopped reading or has gone: stop reading it, too."""
-        if self._reading is not None and self._closing is None:
-            self._reading.reschedule(asyncio.get_running_loop().time())
+        if self._closing is None:
+            self._stop_reading(within=0.0)
+
+    def _stop_reading(self, *, within: float) -> None:
+        if self._reading is not None:
+            self._reading.reschedule(asyncio.get_running_loop().time() + within)
 
 
 def turn_taking(session: config.SessionConfig) -> TurnTaking:

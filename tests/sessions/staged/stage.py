@@ -139,6 +139,7 @@ class ScriptedBrain:
 class StagePeer:
     """The far end of a staged call: it keeps a ledger, and notes every report with its time."""
 
+    transport = "stage"
     lead = 0.2
 
     def __init__(self, profile: AgentProfile, turns: TurnTaking) -> None:
