@@ -10,7 +10,7 @@ from typing import Any
 
 from runtime.clock import Clock
 from runtime.errors import InvalidRequest, NotFound
-from runtime.server.auth import Principal, key_digest
+from runtime.server.auth import key_digest
 from runtime.store.audit import first_break
 from runtime.store.database import Database, Transaction
 from runtime.store.ids import new_id
@@ -174,21 +174,22 @@ class AccountService:
 
     async def record(
         self,
-        caller: Principal,
+        tenant_id: str,
         *,
         verb: str,
         object: str,
-        detail: dict[str, Any] | None = None,
+        actor: str,
         actor_type: str = "key",
+        detail: dict[str, Any] | None = None,
     ) -> None:
-        """Write an event of the caller's into his tenant's audit log."""
+        """Write an event into a tenant's audit log."""
         async with self._database.write() as store:
             await store.audit.append(
-                caller.tenant_id,
+                tenant_id,
                 verb=verb,
                 object=object,
                 at=self._clock.wall(),
-                actor=caller.key_id,
+                actor=actor,
                 actor_type=actor_type,
                 detail=detail,
             )

@@ -21,7 +21,7 @@ from runtime.server.agents import AgentService
 from runtime.server.auth import Authenticator
 from runtime.server.calls import open_calls
 from runtime.server.catalog import StoredVoices
-from runtime.server.dialects import openai, pyai
+from runtime.server.dialects import openai, pyai, truedy, uponai
 from runtime.server.dialects.route import http_error
 from runtime.server.enrolment import Enrolments
 from runtime.server.limits import RateLimiter
@@ -78,6 +78,8 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
     app.router.routes.extend(media.routes)
     app.include_router(pyai.router)
     app.include_router(openai.router)
+    app.include_router(truedy.router)
+    app.include_router(uponai.router)
     app.router.routes.extend(pages.routes)  # matches every path: last
     return app
 
@@ -174,5 +176,9 @@ async def _nothing_here(request: Request, error: Exception) -> Response:
     return _renderer(request.url.path)(http_error(error), request)
 
 
-def _renderer(_path: str) -> Callable[..., Response]:
+def _renderer(path: str) -> Callable[..., Response]:
+    if path.startswith(truedy.PREFIX):
+        return truedy.render_error
+    if path.startswith("/api/"):
+        return uponai.render_error
     return pyai.render_error

@@ -70,6 +70,7 @@ def voice_of(row: VoiceRow, *, report_id: str | None = None) -> Voice:
         description=row.description,
         accent=row.accent,
         tags=tuple(row.tags),
+        provider=row.provider,
         agent_id=row.agent_id,
         reason=None if row.reason is None else Reason.from_json(row.reason),
         report_id=report_id,

@@ -19,6 +19,9 @@ MAX_RATE_HZ = 48_000
 MIN_SPEED = 0.25
 MAX_SPEED = 4.0
 
+PREVIEW_TEXT = "Hello, this is how I sound."
+"""What a voice says to be heard."""
+
 WHOLE_CHARACTERS = 200
 """Longest text that is held back to be sent whole: some 13 s of speech, made in a fraction of a second."""
 
@@ -78,6 +81,10 @@ class Speech:
     def seconds(self) -> float:
         """Audio made so far."""
         return self._stream.seconds
+
+    def cancel(self) -> None:
+        """Stop the engine before its next block."""
+        self._stream.cancel()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         try:

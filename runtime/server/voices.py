@@ -10,7 +10,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from runtime.clock import Clock
-from runtime.errors import InsufficientCredits, InvalidRequest, NotFound, VoiceNotFound
+from runtime.errors import (
+    EnrolmentError,
+    EnrolmentTimeout,
+    GateRejected,
+    InsufficientCredits,
+    InvalidRequest,
+    NotFound,
+    VoiceNotFound,
+)
 from runtime.server.catalog import voice_of
 from runtime.server.enrolment import STEP_SECONDS, Enrolments, EnrolmentWorker, load_uploads
 from runtime.store.blobs import Blobs
@@ -19,7 +27,7 @@ from runtime.store.ids import new_id
 from runtime.store.models import ConsentRow, ReportRow, VoiceRow
 from tts.voices.enrol import Upload
 from tts.voices.gate import GateReport
-from tts.voices.gate.gate import Profile
+from tts.voices.gate.limits import Profile
 from tts.voices.resolve import VoiceResolver
 from tts.voices.voice import StockVoice, Voice, VoiceOrigin, VoiceState
 
@@ -27,6 +35,9 @@ log = logging.getLogger(__name__)
 
 MAX_NAME_CHARACTERS = 200
 MAX_FILES = 25
+
+SYNC_SECONDS = 30.0
+"""How long a request may be kept open for a voice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,15 +233,63 @@ class VoiceService:
             await self._enrolments.finished(voice_id)
         return await self.get(tenant_id, voice_id)
 
+    async def enrol_now(self, tenant_id: str, order: Enrolment, *, timeout: float = SYNC_SECONDS) -> Voice:
+        """
+        Enrol, and wait for the voice: for dialects that have no word for "not yet" and none for "failed".
+
+        A voice that comes to nothing is deleted again, as nobody there could see that it failed.
+
+        Raises:
+            GateRejected: With the report's body as it was stored.
+            EnrolmentTimeout: It goes on, and the voice appears in the lists when it is ready.
+            EnrolmentError: The recording was good and we failed; status 500.
+        """
+        voice = await self.enrol(tenant_id, order)
+        try:
+            voice = await self.settled(tenant_id, voice.id, timeout=timeout)
+        except TimeoutError:
+            raise EnrolmentTimeout(
+                "The voice is still being made.", fix="look for it in the list of voices in a moment"
+            ) from None
+        if voice.state is VoiceState.READY:
+            return voice
+        reason = voice.reason
+        message = reason.message if reason else "the voice could not be made"
+        if voice.state is VoiceState.REJECTED:
+            report = await self.report(tenant_id, voice.id)
+            await self.delete(tenant_id, voice.id)
+            raise GateRejected(message, report=report.body)
+        await self.delete(tenant_id, voice.id)
+        failed = EnrolmentError(message, fix=reason.fix if reason else None)
+        failed.status = 500
+        raise failed
+
     async def check(self, clips: Sequence[SourceClip], profile: Profile = "strict") -> GateReport:
         """What the gate would say. Nothing is stored. Raises InvalidRequest, WorkerDied."""
         _check_clips(clips)
         report: GateReport = await self._worker.call("check", _uploads(clips), profile, timeout=STEP_SECONDS)
         return report
 
-    async def get(self, tenant_id: str, voice_id: str) -> Voice:
-        """Raises VoiceNotFound."""
-        return voice_of(await self._row(tenant_id, voice_id))
+    async def get(
+        self,
+        tenant_id: str,
+        voice_id: str,
+        *,
+        agent_id: str | None = None,
+        workspace_id: int | None = None,
+    ) -> Voice:
+        """
+        One voice, if it belongs to this agent or workspace where one is named.
+
+        Raises:
+            VoiceNotFound: For whichever reason.
+        """
+        row = await self._row(tenant_id, voice_id)
+        if agent_id is not None and row.agent_id != agent_id:
+            raise no_such_voice()
+        if workspace_id is not None and row.workspace_id != workspace_id:
+            raise no_such_voice()
+        return voice_of(row)
 
     async def page(
         self,

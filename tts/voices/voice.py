@@ -161,6 +161,8 @@ class Voice:
     description: str | None = None
     accent: str | None = None
     tags: tuple[str, ...] = ()
+    provider: str | None = None
+    """Whom the caller asked for, echoed by dialects that must; never who speaks."""
     agent_id: str | None = None
     """The one agent it belongs to, where a dialect scopes voices by agent."""
     reason: Reason | None = None

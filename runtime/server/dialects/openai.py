@@ -13,7 +13,6 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import AsyncIterator
-from contextlib import aclosing
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter
@@ -23,7 +22,8 @@ from starlette.responses import Response, StreamingResponse
 from runtime.errors import NotFound
 from runtime.server.dialects.pyai import PyaiRoute
 from runtime.server.dialects.route import Caller, Services, access
-from runtime.server.speech import Speech, SpeechOrder
+from runtime.server.dialects.sound import NO_BUFFERING, in_pieces
+from runtime.server.speech import PREVIEW_TEXT, Speech, SpeechOrder
 
 PYAI_MODEL = "pyai-voice"
 
@@ -75,21 +75,17 @@ async def create_speech(caller: Caller, services: Services, body: SpeechBody) ->
             _events(speech, body.input), media_type="text/event-stream", headers=headers | NO_BUFFERING
         )
     return StreamingResponse(
-        _bytes(speech), media_type=speech.format.content_type, headers=headers | NO_BUFFERING
+        in_pieces(speech), media_type=speech.format.content_type, headers=headers | NO_BUFFERING
     )
-
-
-NO_BUFFERING = {"cache-control": "no-store", "x-accel-buffering": "no"}
-"""Proxies shall pass on what they get: a voice agent waits for the first bytes."""
 
 
 @router.get("/voices/{id}/preview", response_class=Response)
 @access()
 async def preview_voice(caller: Caller, services: Services, id: str) -> Response:
     """A sentence in a voice, as MP3."""
-    order = SpeechOrder(text="Hello, this is how I sound.", voice=id, format="mp3")
+    order = SpeechOrder(text=PREVIEW_TEXT, voice=id, format="mp3")
     speech = await services.speech.speak(caller.tenant_id, order)
-    return StreamingResponse(_bytes(speech), media_type=speech.format.content_type)
+    return StreamingResponse(in_pieces(speech), media_type=speech.format.content_type)
 
 
 @router.get("/models")
@@ -129,14 +125,8 @@ def _model(name: str) -> dict[str, Any]:
     return {"id": name, "object": "model", "created": 0, "owned_by": "vivavoce"}
 
 
-async def _bytes(speech: Speech) -> AsyncIterator[bytes]:
-    async with aclosing(aiter(speech)) as pieces:  # type: ignore[type-var]
-        async for piece in pieces:
-            yield piece
-
-
 async def _events(speech: Speech, text: str) -> AsyncIterator[str]:
-    async for piece in _bytes(speech):
+    async for piece in in_pieces(speech):
         delta = {"type": "speech.audio.delta", "audio": base64.b64encode(piece).decode()}
         yield f"data: {json.dumps(delta)}\n\n"
     spoken, heard = _tokens(text), round(speech.seconds * 20)

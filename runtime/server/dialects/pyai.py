@@ -24,7 +24,6 @@ from runtime.server.auth import Principal, Scheme
 from runtime.server.dialects.route import Caller, DialectRoute, Once, Services, access
 from runtime.server.voices import Enrolment, SourceClip, StoredReport
 from runtime.store.models import KeyRow
-from tts.voices.gate.report import reason_json
 from tts.voices.voice import StockVoice, Voice, VoiceState
 
 OPENAI_SHAPED = frozenset({401, 402, 403, 429})
@@ -465,7 +464,7 @@ async def verify_audit(caller: Caller, services: Services) -> dict[str, Any]:
 def clone_json(voice: Voice) -> dict[str, Any]:
     failure = None
     if voice.reason is not None:
-        failure = reason_json(voice.reason)
+        failure = voice.reason.to_json()
         failure["cause"] = voice.reason.message
     return {
         "id": voice.id,
