@@ -46,6 +46,9 @@ class DecodeLimits:
     """Samples of all channels together: the bound on memory, four bytes each."""
 
 
+DEFAULT_LIMITS = DecodeLimits()
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Recording:
     """A decoded upload at its own sample rate, with all its channels. Never written to."""
@@ -73,7 +76,7 @@ class Recording:
 
 
 def decode_upload(
-    data: bytes, *, limits: DecodeLimits = DecodeLimits(), declared_mime: str | None = None
+    data: bytes, *, limits: DecodeLimits = DEFAULT_LIMITS, declared_mime: str | None = None
 ) -> Recording:
     """
     Decode a whole upload to float samples at its native rate.

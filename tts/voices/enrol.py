@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
+from runtime.errors import EnrolmentError
+from runtime.media.container import DEFAULT_LIMITS, DecodeLimits, Recording, decode_upload
+from runtime.media.frame import Pcm
 from tts.engine import Conditioning
-from tts.voices.gate import GateReport
-from tts.voices.gate.gate import Profile
-from tts.voices.gate.report import Window
+from tts.engines import synthesizer
+from tts.voices.gate import Gate, GateReport, Profile, Window
+from tts.voices.gate.picture import draw_report
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +31,40 @@ class EnrolmentService:
     The blocking half of enrolment. A worker process holds one; the server calls it by name.
 
     Judging and cloning are two calls, so that a voice can be seen to go from ``analysing`` to ``enrolling``.
+    The decoded recordings of the last call are kept, because the next call is mostly about the same upload.
 
     Args:
-        synthesizer: A name in :data:`tts.engines.SYNTHESIZERS`.
+        engine: A name in :data:`tts.engines.SYNTHESIZERS`; made when the first voice is.
+        limits: Bounds on what one file may cost.
     """
 
-    def __init__(self, synthesizer: str) -> None: ...
+    def __init__(self, engine: str, limits: DecodeLimits = DEFAULT_LIMITS) -> None:
+        self._make_synthesizer = synthesizer(engine)
+        self._limits = limits
+        self._decoded: dict[str, Recording] = {}
 
     def judge(self, uploads: Sequence[Upload], profile: Profile = "strict") -> GateReport:
-        """The gate's report. Never raises for what was uploaded: an unreadable file is a rejected one."""
-        raise NotImplementedError
+        """
+        The gate's report. Never raises for what was uploaded: an unreadable file is a rejected one.
+
+        Several uploads are judged together under ``best_window``; those that cannot be opened are left out
+        as long as one can. ``strict`` looks at the first only.
+        """
+        gate = Gate(profile)
+        recordings: list[Recording] = []
+        places: list[int] = []
+        refused: GateReport | None = None
+        for place, upload in enumerate(uploads[:1] if profile == "strict" else uploads):
+            try:
+                recordings.append(self._decode(upload))
+                places.append(place)
+            except EnrolmentError as error:
+                refused = refused or gate.refuse(error, sha256=hashlib.sha256(upload.data).hexdigest())
+        if recordings:
+            return gate.judge(*recordings).at_place(places)
+        if refused is None:
+            raise ValueError("there is nothing to judge: no file was given")
+        return refused
 
     def check(self, uploads: Sequence[Upload], profile: Profile = "strict") -> GateReport:
         """The same report, when nothing is to be stored: the dry run."""
@@ -42,7 +72,8 @@ class EnrolmentService:
 
     def picture(self, uploads: Sequence[Upload], report: GateReport) -> bytes:
         """The report as a PNG: spectrogram, cut-off, silences, a second voice, the verdict in words."""
-        raise NotImplementedError
+        window = report.window
+        return draw_report(report, None if window is None else self._decode(uploads[window.file]))
 
     def clone(self, uploads: Sequence[Upload], window: Window, voice_id: str) -> Conditioning:
         """
@@ -51,4 +82,23 @@ class EnrolmentService:
         Raises:
             EnrolmentError: The engine can make nothing of the recording.
         """
-        raise NotImplementedError
+        recording = self._decode(uploads[window.file])
+        return self._make_synthesizer().clone(_cut(recording, window), recording.rate, voice_id=voice_id)
+
+    def _decode(self, upload: Upload) -> Recording:
+        sha256 = hashlib.sha256(upload.data).hexdigest()
+        if sha256 not in self._decoded:
+            recording = decode_upload(upload.data, limits=self._limits, declared_mime=upload.declared_mime)
+            # One upload's worth: its other files follow each other at once.
+            if len(self._decoded) >= 4:
+                self._decoded.clear()
+            self._decoded[sha256] = recording
+        return self._decoded[sha256]
+
+
+def _cut(recording: Recording, window: Window) -> Pcm:
+    """The window as mono 16-bit PCM at the recording's rate, of the channels that carry the voice."""
+    part = recording.samples[round(window.start * recording.rate) : round(window.end * recording.rate)]
+    mono = part.mean(axis=1) if window.channel is None else part[:, window.channel]
+    pcm: Pcm = np.rint(np.clip(mono, -1.0, 1.0) * 32_767).astype(np.int16)
+    return pcm

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
 from tts.voices.voice import Reason, Span
@@ -74,6 +74,12 @@ class GateReport:
     def accepted(self) -> bool:
         return self.verdict == "accepted"
 
+    def at_place(self, places: Sequence[int]) -> GateReport:
+        """The same report when its recordings were files ``places`` of the upload; the others are unreadable."""
+        if self.window is None:
+            return self
+        return replace(self, window=replace(self.window, file=places[self.window.file]))
+
     def to_json(self) -> dict[str, Any]:
         """The machine-readable report, less what only the server knows (ids, times, plot address)."""
         return {
@@ -82,25 +88,10 @@ class GateReport:
             "profile": self.profile,
             "clip_sha256": self.clip_sha256,
             "verdict": self.verdict,
-            "reasons": [reason_json(reason) for reason in self.reasons],
-            "warnings": [reason_json(reason) for reason in self.warnings],
+            "reasons": [reason.to_json() for reason in self.reasons],
+            "warnings": [reason.to_json() for reason in self.warnings],
             "metrics": {name: metric.to_json() for name, metric in self.metrics.items()},
             "window": None
             if self.window is None
             else {"file": self.window.file, "start_s": self.window.start, "end_s": self.window.end},
         }
-
-
-def reason_json(reason: Reason) -> dict[str, Any]:
-    """A reason as the wire shows it; times in seconds."""
-    return {
-        "code": reason.code,
-        "message": reason.message,
-        "fix": reason.fix,
-        "metric": reason.metric,
-        "value": reason.value,
-        "limit": reason.limit,
-        "unit": reason.unit,
-        "severity": reason.severity,
-        "spans": [{"start_s": start, "end_s": end} for start, end in reason.spans],
-    }

@@ -7,9 +7,8 @@ from functools import cache, cached_property
 import numpy as np
 import soxr
 from numpy.typing import NDArray
-from scipy.ndimage import binary_closing, binary_dilation, binary_erosion
+from scipy.ndimage import binary_closing, binary_erosion
 
-from runtime.media.container import Recording
 from runtime.media.frame import LISTENING_RATE
 from runtime.turn.events import WINDOW_SAMPLES, WINDOW_SECONDS
 from runtime.turn.vad import SileroVad
@@ -95,7 +94,9 @@ class Sound:
     @cached_property
     def speech_probability(self) -> Floats:
         """One value per 32 ms window of :attr:`heard`."""
-        windows = self.heard[: len(self.heard) // WINDOW_SAMPLES * WINDOW_SAMPLES].reshape(-1, 1, WINDOW_SAMPLES)
+        windows = self.heard[: len(self.heard) // WINDOW_SAMPLES * WINDOW_SAMPLES].reshape(
+            -1, 1, WINDOW_SAMPLES
+        )
         model = _vad()
         state = np.zeros((1, model.state_size), np.float32)
         return np.array([model.judge(window, state)[0] for window in windows], np.float32)
@@ -139,12 +140,15 @@ def spans(mask: Mask, *, minimum: float = 0.0, hop: float = HOP_SECONDS) -> tupl
     """The stretches where ``mask`` holds, in seconds, less those shorter than ``minimum``."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
     stretches = ((start * hop, end * hop) for start, end in zip(edges[::2], edges[1::2], strict=True))
-    return tuple((round(start, 2), round(end, 2)) for start, end in stretches if end - start >= minimum)
+    return tuple(
+        (round(float(start), 2), round(float(end), 2)) for start, end in stretches if end - start >= minimum
+    )
 
 
-def widened(mask: Mask, seconds: float) -> Mask:
-    """``mask`` grown by ``seconds`` on both sides."""
-    return np.asarray(binary_dilation(mask, np.ones(2 * round(seconds / HOP_SECONDS) + 1)), np.bool_)
+def silences(sound: Sound) -> tuple[Span, ...]:
+    """What lies before, between and after the stretches of speech."""
+    edges = [0.0, *(edge for stretch in sound.speech for edge in stretch), round(sound.seconds, 2)]
+    return tuple((start, end) for start, end in zip(edges[::2], edges[1::2], strict=True) if end > start)
 
 
 @cache
