@@ -7,7 +7,7 @@ import base64
 import json
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
@@ -30,7 +30,7 @@ class Client:
     socket: ClientConnection
     events: list[dict[str, Any]] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
-    closed: ConnectionClosed | None = None
+    closed: bool = False
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def send(self, kind: str, **members: Any) -> None:
@@ -57,11 +57,20 @@ class Client:
         """Wait for the ``count``-th event of this type since the call began."""
         async with asyncio.timeout(within):
             while len(found := self.all(kind)) < count:
-                if self.closed is not None:
-                    raise AssertionError(f"the call was closed ({self.closed}) before {kind}; {self.kinds()}")
+                if self.closed:
+                    raise AssertionError(f"closed with {self.close_code} before {kind}: {self.kinds()}")
                 self._news.clear()
                 await self._news.wait()
         return found[count - 1]
+
+    async def ended(self, *, within: float = 20.0) -> None:
+        """Wait until the server has closed the call."""
+        async with asyncio.timeout(within):
+            await self.socket.wait_closed()
+
+    @property
+    def close_code(self) -> int | None:
+        return self.socket.close_code
 
     def all(self, kind: str) -> list[dict[str, Any]]:
         return [event for event in self.events if event["type"] == kind]
@@ -84,14 +93,12 @@ class Client:
         return np.frombuffer(b"".join(base64.b64decode(d["delta"]) for d in chosen), "<i2")
 
     async def _listen(self) -> None:
-        try:
+        with suppress(ConnectionClosed):
             async for message in self.socket:
                 self.events.append(json.loads(message))
                 self.times.append(time.monotonic())
                 self._news.set()
-            self.closed = ConnectionClosed(self.socket.protocol.close_rcvd, None)
-        except ConnectionClosed as closed:
-            self.closed = closed
+        self.closed = True
         self._news.set()
 
 

@@ -1,4 +1,4 @@
-"""A whole call without a network: a peer that notes everything, an engine and a recogniser in this process."""
+"""A whole call without a network: a peer that notes everything; engine and recogniser in this process."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ class ScriptedSpeech:
 
 
 class ScriptedBrain:
-    """Answers with the given pieces, a list a turn; a number waits so many seconds, an exception is raised."""
+    """Answers with the given pieces, a list a turn; a number waits so long, an exception is raised."""
 
     def __init__(self, *replies: Sequence[Answer | float | Exception]) -> None:
         self._replies = iter(replies)
@@ -221,7 +221,7 @@ class StagePeer:
         if not self.frames or "frames" not in self.noted()[-1:]:
             self.note("frames")
         self.frames.extend((now, frame) for frame in frames)
-        self.ledger.sounded(order, frames, words, rate=24_000)
+        self.ledger.sounded(order, sum(frame.samples for frame in frames) / 24_000, words)
 
     def tool_called(self, order: ReplyOrder, call: ToolCall) -> None:
         self.note("tool_called", call)
