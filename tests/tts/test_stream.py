@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -12,46 +12,12 @@ from hypothesis import strategies as st
 
 from runtime.clock import ManualClock, SystemClock
 from runtime.errors import SynthesisFailed
-from tts.engine import Conditioning, PcmBlock, SpeechRequest
+from tests.tts.inline import InlineEngine, drained
+from tts.engine import PcmBlock
 from tts.engines.tone import ToneSynthesizer
 from tts.stream import SpeechStream
 
 VOICE = ToneSynthesizer().stock()[0].conditioning
-
-
-class InlineEngine:
-    """The tone engine, asynchronous without a worker; each block takes ``pace`` seconds of the clock."""
-
-    info = ToneSynthesizer.info
-
-    def __init__(self, clock: ManualClock | None = None, *, pace: float = 0.0) -> None:
-        self._tone = ToneSynthesizer()
-        self._clock = clock
-        self._pace = pace
-        self.requests: list[SpeechRequest] = []
-        self.deadlines: list[float | None] = []
-        self.closed = 0
-
-    async def speak(
-        self, request: SpeechRequest, *, deadline: float | None = None
-    ) -> AsyncIterator[PcmBlock]:
-        self.requests.append(request)
-        self.deadlines.append(deadline)
-        try:
-            for block in self._tone.speak(request):
-                if "endless" in request.text:
-                    await asyncio.sleep(60)
-                if "broken" in request.text:
-                    raise SynthesisFailed("the glottis is stuck")
-                await asyncio.sleep(0)
-                if self._clock is not None:
-                    self._clock.advance(self._pace)
-                yield block
-        finally:
-            self.closed += 1
-
-    async def warm(self, conditioning: Conditioning) -> None:
-        self._tone.load(conditioning)
 
 
 def stream_of(
@@ -168,8 +134,7 @@ async def test_an_engine_error_comes_through() -> None:
     blocks = aiter(stream)
     await anext(blocks)
     with pytest.raises(SynthesisFailed, match="glottis"):
-        while True:
-            await anext(blocks)
+        await drained(blocks)
 
 
 async def test_nothing_to_say_is_nothing_said() -> None:
