@@ -89,6 +89,12 @@ class Settings(BaseSettings):
     telephony_lead_ms: int = Field(default=160, ge=0, le=2000)
     """The same for carriers' media streams."""
 
+    twilio_auth_token: str | None = None
+    """Signs what Twilio sends. Without it, telephone calls are taken on loopback only."""
+
+    twilio_account_sid: str | None = None
+    """With the token, lets us hang up and transfer calls through Twilio's REST API."""
+
     openai_base_url: str | None = None
     """Chat endpoint of the ``openai`` brain."""
 

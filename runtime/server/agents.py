@@ -150,7 +150,22 @@ class AgentService:
                 voice_ref=self._default_voice,
                 brain=self._default_brain,
             )
-        agent = await self.get(tenant_id, agent_id)
+        return self._profile(await self.get(tenant_id, agent_id))
+
+    async def answering(self, agent_id: str) -> AgentProfile:
+        """
+        The agent that a telephone number leads to: a carrier has no key, so its id alone must do.
+
+        Raises:
+            NotFound: There is none such.
+        """
+        async with self._database.read() as store:
+            row = await store.agents.find_anywhere(agent_id)
+        if row is None:
+            raise no_such_agent()
+        return self._profile(_agent(row))
+
+    def _profile(self, agent: Agent) -> AgentProfile:
         attributes = agent.attributes
         options = {
             key: attributes[key]
@@ -161,7 +176,7 @@ class AgentService:
             options["model"] = options.pop("brain_model")
         return AgentProfile(
             id=agent.id,
-            tenant_id=tenant_id,
+            tenant_id=agent.tenant_id,
             name=agent.name,
             voice_ref=agent.voice_id or self._default_voice,
             voice_fallback=agent.voice_fallback,

@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from runtime import metrics
 from runtime.clock import Clock, SystemClock
-from runtime.server import media, ops, pages
+from runtime.server import media, ops, pages, telephony
 from runtime.server.accounts import AccountService, listens_on_loopback
 from runtime.server.agents import AgentService
 from runtime.server.auth import Authenticator
@@ -76,6 +76,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
     app.add_exception_handler(HTTPException, _nothing_here)
     app.router.routes.extend(ops.routes)
     app.router.routes.extend(media.routes)
+    app.router.routes.extend(telephony.routes)
     app.include_router(pyai.router)
     app.include_router(openai.router)
     app.include_router(truedy.router)

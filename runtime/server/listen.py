@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from runtime.server.app import create_app
 from runtime.server.services import Services
 from runtime.settings import Settings
+from runtime.transport.direct import DirectProtocol
 
 MAX_MESSAGE_BYTES = 32 * 2**20
 """Largest WebSocket message read: a client may append 15 MiB of audio, 4/3 of that in base64."""
@@ -48,7 +49,7 @@ def listen(settings: Settings) -> None:
         port=settings.port,
         loop="uvloop",
         http="httptools",
-        ws="websockets-sansio",
+        ws=DirectProtocol,
         ws_max_size=MAX_MESSAGE_BYTES,
         # Base64 audio does not compress; trying costs latency.
         ws_per_message_deflate=False,

@@ -25,6 +25,10 @@ class Agents:
             select(AgentRow).where(AgentRow.tenant_id == tenant_id, AgentRow.id == agent_id)
         )
 
+    async def find_anywhere(self, agent_id: str) -> AgentRow | None:
+        """Whosever it is: a carrier that dials an agent has no key."""
+        return await self._session.scalar(select(AgentRow).where(AgentRow.id == agent_id))
+
     async def page(self, tenant_id: str, *, limit: int, after: str | None = None) -> Sequence[AgentRow]:
         """Newest first; ``after`` is the id of the last agent of the page before."""
         query = select(AgentRow).where(AgentRow.tenant_id == tenant_id)

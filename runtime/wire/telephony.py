@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,3 +49,33 @@ class CallStopped:
 
 
 TelephonyEvent: TypeAlias = CallStarted | MediaReceived | KeyPressed | MarkReturned | CallStopped
+
+
+class CarrierStream(Protocol):
+    """One carrier's protocol: each file of this package that speaks to a telephone network has this shape."""
+
+    @property
+    def stream_id(self) -> str | None:
+        """Set by the carrier's start; audio can be sent from then on."""
+        ...
+
+    def receive(self, text: str) -> TelephonyEvent | None:
+        """
+        Understand one message; None for those that tell nothing.
+
+        Raises:
+            PeerError: It breaks the protocol; nothing has changed.
+        """
+        ...
+
+    def media(self, payload: str) -> str:
+        """Base64 of encoded audio, to be played after what was sent before."""
+        ...
+
+    def mark(self, name: str) -> str:
+        """A label that comes back when everything sent before it has been played."""
+        ...
+
+    def clear(self) -> str:
+        """Drop what has been sent and not yet played."""
+        ...

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from runtime.media.frame import EncodedFrame
 from runtime.wire.conversation import (
     Conversation,
     FunctionCall,
@@ -64,16 +63,17 @@ class Ledger:
         self._rewrite(message, replace(part, transcript=part.transcript + delta))
         return delta
 
-    def sounded(
-        self, order: ReplyOrder, frames: Sequence[EncodedFrame], words: Sequence[WordTime], *, rate: int
-    ) -> None:
-        """These packets, of ``rate`` Hz, have left."""
+    def sounded(self, order: ReplyOrder, seconds: float, words: Sequence[WordTime]) -> None:
+        """So much more of the open message has left, and these words begin in it."""
         if order.id not in self._messages:
             return
         message, part = self._open(order)
         if not part.cut:
-            seconds = part.seconds + sum(frame.samples for frame in frames) / rate
-            self._rewrite(message, replace(part, seconds=seconds, words=(*part.words, *words)))
+            self._rewrite(message, replace(part, seconds=part.seconds + seconds, words=(*part.words, *words)))
+
+    def message_said(self, order: ReplyOrder) -> None:
+        """The open message has been said to its end; what the reply says next is another."""
+        self._close(order, "completed")
 
     def tool_called(self, order: ReplyOrder, call: ToolCall) -> None:
         self._add(FunctionCall(new_id("item"), call.call_id, call.name, call.arguments))
@@ -83,10 +83,13 @@ class Ledger:
             self.conversation.cut(self._messages[order.id], heard)
 
     def reply_finished(self, order: ReplyOrder, outcome: Outcome) -> None:
+        self._close(order, "completed" if outcome == "completed" else "incomplete")
+
+    def _close(self, order: ReplyOrder, status: ItemStatus) -> None:
         if order.id in self._messages:
-            message, part = self._open(order)
-            status: ItemStatus = "completed" if outcome == "completed" else "incomplete"
+            message, _ = self._open(order)
             self.conversation.replace(replace(message, status=status))
+            del self._messages[order.id]
 
     def _add(self, item: Message | FunctionCall) -> str:
         self.conversation.append(item)
