@@ -52,6 +52,12 @@ class Caller:
         self.opened_in = opened_in
         """Seconds from dialling to ``session.created``."""
 
+    async def want_transcripts(self) -> None:
+        """Ask to be told what the server understood; sessions start without."""
+        transcription = {"model": "default"}
+        audio = {"input": {"transcription": transcription}}
+        await self._send("session.update", session={"type": "realtime", "audio": audio})
+
     async def ask(self, text: str, *, caption: Callable[[str], None] = lambda _delta: None) -> Answer:
         """Type a question and hear the answer out."""
         content = [{"type": "input_text", "text": text}]
@@ -138,4 +144,6 @@ async def call(url: str, *, api_key: str, model: str) -> AsyncIterator[Caller]:
         first = json.loads(await socket.recv())
         if first["type"] != "session.created":
             raise CallFailed(f"expected session.created, got {first}")
-        yield Caller(socket, time.monotonic() - dialled)
+        caller = Caller(socket, time.monotonic() - dialled)
+        await caller.want_transcripts()
+        yield caller
