@@ -28,4 +28,5 @@ async def test_a_server_going_down_finishes_its_sentences_and_takes_no_more_call
             assert talking.close_code == 1012
         async with asyncio.timeout(10.0):
             await asyncio.to_thread(server._process.wait)
-        assert server._process.returncode == 0
+        # uvicorn raises the signal again once it has shut down.
+        assert server._process.returncode in (0, -signal.SIGTERM)
