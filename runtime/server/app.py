@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from runtime import metrics
 from runtime.clock import Clock, SystemClock
+from runtime.media.container import DecodeLimits
 from runtime.server import media, ops, pages, telephony
 from runtime.server.accounts import AccountService, listens_on_loopback
 from runtime.server.agents import AgentService
@@ -99,7 +100,13 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
 
     engine = SynthesisPool(synthesizer(settings.engine), workers=settings.synthesis_workers, clock=clock)
     enroller = WorkerProcess(
-        partial(EnrolmentService, settings.engine), name="enrolment", niceness=ENROLMENT_NICENESS
+        partial(
+            EnrolmentService,
+            settings.engine,
+            DecodeLimits(max_bytes=settings.upload_max_bytes, max_seconds=settings.upload_max_seconds),
+        ),
+        name="enrolment",
+        niceness=ENROLMENT_NICENESS,
     )
     stack.push_async_callback(engine.close)
     stack.push_async_callback(enroller.close)

@@ -21,12 +21,14 @@ from sessions.brains.brain import Brain
 from sessions.brains.echo import EchoBrain
 from sessions.brains.flow import FlowBrain, read_flow
 from sessions.brains.openai_chat import OpenAIBrain
+from sessions.brains.steady import SteadyBrain
 from sessions.equipment import Equipment
 from sessions.hearing import Hearing
 from sessions.manager import SessionManager
 from sessions.recognizer import Recognizer
 from sessions.recognizers.sphinx import SphinxRecognizer
 from sessions.timeline import Timeline
+from tts.phrases import PhraseBook
 from tts.pool import SynthesisPool
 from tts.voices.resolve import VoiceResolver
 
@@ -55,6 +57,8 @@ async def open_calls(
         recognizer = SphinxRecognizer(workers=settings.recognizer_workers)
         stack.push_async_callback(recognizer.close)
         await recognizer.start()
+    phrases = PhraseBook(engine, clock=clock, max_bytes=settings.phrase_cache_bytes)
+    stack.push_async_callback(phrases.close)
     equipment = Equipment(
         clock=clock,
         hearing=hearing,
@@ -62,6 +66,7 @@ async def open_calls(
         brains=brain_maker(settings, stack),
         engine=engine,
         pacer=pacer,
+        phrases=phrases,
     )
 
     def admit() -> None:
@@ -85,6 +90,8 @@ def brain_maker(settings: Settings, stack: AsyncExitStack) -> Callable[[AgentPro
             return EchoBrain()
         if profile.brain == "flow":
             return FlowBrain(read_flow(profile.brain_options.get("flow", "")))
+        if profile.brain == "steady":
+            return SteadyBrain()
         if profile.brain == "openai":
             if not (settings.openai_base_url or settings.openai_api_key):
                 raise BrainError(
