@@ -83,6 +83,9 @@ class Settings(BaseSettings):
     voice_cache_bytes: int = Field(default=256 * 2**20, ge=0)
     """Conditioning kept in memory."""
 
+    phrase_cache_bytes: int = Field(default=64 * 2**20, ge=0)
+    """Encoded greetings, fillers and prompts kept in memory, for all calls."""
+
     realtime_lead_ms: int = Field(default=200, ge=0, le=2000)
     """How far ahead of its time a frame may leave on a WebSocket."""
 

@@ -29,7 +29,7 @@ class AgentProfile:
     greeting: str | None = None
     """Said as soon as the call is up; None waits for the caller."""
     brain: str = "echo"
-    """Name of the brain: ``echo``, ``flow`` or ``openai``."""
+    """Name of the brain: ``echo``, ``flow``, ``openai`` or ``steady``."""
     brain_options: Mapping[str, object] = field(default_factory=lambda: NOTHING)
     """What that brain is built with: a flow's document, a chat model's name, a temperature."""
     tools: tuple[Mapping[str, object], ...] = ()
@@ -45,7 +45,10 @@ class AgentProfile:
     brain_timeout: float = 20.0
     """Seconds without a word from the brain before its answer counts as failed."""
 
+    interruptible: bool = True
+    """Whether a caller who speaks over the agent stops it, where the wire leaves that to us."""
+
     @property
     def opens(self) -> bool:
-        """Whether the agent speaks first: it has a greeting, or a dialogue that begins by itself."""
-        return self.greeting is not None or self.brain == "flow"
+        """Whether the agent speaks first: it has a greeting, or a brain that begins by itself."""
+        return self.greeting is not None or self.brain in ("flow", "steady")

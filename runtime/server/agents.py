@@ -22,6 +22,9 @@ BRAINS = ("echo", "flow", "openai")
 DEFAULT_CHAT_MODEL = "gpt-4o-mini"
 """Asked of the chat endpoint where an agent names no model."""
 
+STEADY_AGENT = "agent_tone"
+"""Answers on servers that run the tone engine: one tone from pick-up to hang-up, for load tests."""
+
 FIELDS = frozenset(
     {"name", "voice_id", "voice_fallback", "instructions", "greeting", "language", "brain", "attributes"}
 )
@@ -50,6 +53,7 @@ class AgentService:
     Args:
         default_voice: Spoken by agents that name none.
         default_brain: Thinks for agents that name none.
+        steady: Whether :data:`STEADY_AGENT` answers.
     """
 
     def __init__(
@@ -60,12 +64,14 @@ class AgentService:
         clock: Clock,
         default_voice: str,
         default_brain: str = "echo",
+        steady: bool = False,
     ) -> None:
         self._database = database
         self._resolver = resolver
         self._clock = clock
         self._default_voice = default_voice
         self._default_brain = default_brain
+        self._steady = steady
 
     async def create(self, tenant_id: str, fields: Mapping[str, Any]) -> Agent:
         """
@@ -150,6 +156,8 @@ class AgentService:
                 voice_ref=self._default_voice,
                 brain=self._default_brain,
             )
+        if self._steady and agent_id == STEADY_AGENT:
+            return self._steady_profile(tenant_id)
         return self._profile(await self.get(tenant_id, agent_id))
 
     async def answering(self, agent_id: str) -> AgentProfile:
@@ -159,11 +167,23 @@ class AgentService:
         Raises:
             NotFound: There is none such.
         """
+        if self._steady and agent_id == STEADY_AGENT:
+            return self._steady_profile("")
         async with self._database.read() as store:
             row = await store.agents.find_anywhere(agent_id)
         if row is None:
             raise no_such_agent()
         return self._profile(_agent(row))
+
+    def _steady_profile(self, tenant_id: str) -> AgentProfile:
+        return AgentProfile(
+            id=STEADY_AGENT,
+            tenant_id=tenant_id,
+            name="Steady tone",
+            voice_ref=self._default_voice,
+            brain="steady",
+            interruptible=False,
+        )
 
     def _profile(self, agent: Agent) -> AgentProfile:
         attributes = agent.attributes

@@ -163,6 +163,7 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
             clock=clock,
             default_voice=default_voice,
             default_brain="openai" if settings.openai_base_url or settings.openai_api_key else "echo",
+            steady=settings.engine == "tone",
         ),
         speech=SpeechService(
             resolver=resolver,

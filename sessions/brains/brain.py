@@ -44,6 +44,10 @@ class EndCall:
     reason: str = "completed"
 
 
+class Verbatim(str):
+    """Words said alike in every call, such as a greeting: their audio is worth keeping."""
+
+
 Answer: TypeAlias = str | ToolCall | Transfer | EndCall
 """A piece of a reply. Strings are deltas: joined, they are what is said."""
 
