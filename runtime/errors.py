@@ -18,7 +18,8 @@ Every error a caller may catch, drawn once.
     ├── EnrolmentError               the recording cannot become a voice                  4xx
     │   ├── UploadTooLarge           413
     │   ├── Undecodable              not audio, empty, truncated, or out of bounds        422
-    │   └── GateRejected             carries the gate's report                            422
+    │   ├── GateRejected             carries the gate's report                            422
+    │   └── EnrolmentTimeout         still going on when the caller's patience ended      504
     ├── PeerError                    the other side of a call broke its protocol    close 1002/1003/1007
     │   ├── MalformedMessage
     │   ├── UnexpectedMessage        legal, but not in this state
@@ -156,6 +157,11 @@ class GateRejected(EnrolmentError):
         super().__init__(message)
         self.report = report
         """The :class:`tts.voices.gate.GateReport`; typed loosely because it lives three floors up."""
+
+
+class EnrolmentTimeout(EnrolmentError):
+    status = 504
+    code = "enrolment_timeout"
 
 
 class PeerError(VivavoceError):
