@@ -12,6 +12,7 @@ from sessions.brains.brain import Brain
 from sessions.hearing import Hearing
 from sessions.recognizer import Recognizer
 from tts.engine import SpeechEngine
+from tts.phrases import PhraseBook
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,4 +26,6 @@ class Equipment:
     brains: Callable[[AgentProfile], Brain]
     """Makes the brain of one call."""
     engine: SpeechEngine
+    phrases: PhraseBook
+    """What is said in every call, kept as the wires carry it."""
     pacer: Pacer

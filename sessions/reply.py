@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 
 from runtime.clock import Clock
 from runtime.errors import BrainError, SpeechError, VivavoceError, WorkerDied
-from sessions.brains.brain import Answer, EndCall, ToolCall, Transfer
+from sessions.brains.brain import Answer, EndCall, ToolCall, Transfer, Verbatim
 from sessions.patience import Stalled, patiently
 from sessions.peers.peer import Peer, ReplyOrder
-from sessions.speaker import Speaker
+from sessions.speaker import Line, Speaker
 from sessions.timeline import Mark, Timeline
-from sessions.utterance import Utterance
 from tts.engine import Conditioning
+from tts.stream import SpeechStream
 
 INFINITY = float("inf")
 
@@ -58,8 +58,7 @@ class Reply:
         self._filler = filler
         self._filler_after = filler_after if filler is not None and order.spoken else INFINITY
         self._timeout = timeout
-        self._utterance: Utterance | None = None
-        self._playing: asyncio.Task[None] | None = None
+        self._script = Script(lambda: speaker.speech(order, conditioning))
 
     async def make(self, pieces: AsyncIterator[Answer]) -> None:
         """
@@ -74,9 +73,11 @@ class Reply:
                     await self._take_all(pieces, tasks)
                 except BrainError as error:
                     failure = error
-                await self._said()
+                self._script.end()
         except* (SpeechError, WorkerDied) as errors:
             failure = _first(errors)
+        finally:
+            self._script.drop()
         if failure is None:
             self._peer.reply_finished(self.order, "completed")
         else:
@@ -86,41 +87,84 @@ class Reply:
         patient = patiently(pieces, stalled_after=self._filler_after, timeout=self._timeout)
         async with aclosing(patient):
             async for piece in patient:
-                await self._take(piece, tasks)
+                self._take(piece, tasks)
 
-    async def _take(self, piece: Answer | Stalled, tasks: asyncio.TaskGroup) -> None:
+    def _take(self, piece: Answer | Stalled, tasks: asyncio.TaskGroup) -> None:
         if isinstance(piece, Stalled):
             if self._filler is not None:
-                await self._say(f"{self._filler} ", tasks)
+                self._say(Verbatim(f"{self._filler} "), tasks)
             return
         self.timeline.mark(Mark.BRAIN_DELTA, self._clock.now())
         match piece:
             case str():
-                await self._say(piece, tasks)
+                self._say(piece, tasks)
             case ToolCall():
                 self._peer.tool_called(self.order, piece)
             case EndCall() | Transfer():
                 self.farewell = piece
 
-    async def _say(self, text: str, tasks: asyncio.TaskGroup) -> None:
+    def _say(self, text: str, tasks: asyncio.TaskGroup) -> None:
         words = self._peer.words(self.order, text)
         if not words or not self.order.spoken:
             return
-        if self._utterance is None:
-            self._utterance = await self._speaker.begin(self.order, self._conditioning, self.timeline)
-            self._playing = tasks.create_task(self._utterance.play(), name=f"speak {self.order.id}")
-        self._utterance.say(words)
+        if not self._script.begun:
+            saying = self._speaker.say(self.order, self._conditioning, self.timeline, self._script.lines())
+            tasks.create_task(saying, name=f"speak {self.order.id}")
+        if isinstance(text, Verbatim):
+            self._script.phrase(words)
+        else:
+            self._script.words(words)
 
-    async def _said(self) -> None:
-        """Wait until the last of the voice has left."""
-        if self._utterance is not None and self._playing is not None:
-            self._utterance.finish()
-            await self._playing
+
+class Script:
+    """
+    What a reply says, line by line, while it is being written.
+
+    Args:
+        new_speech: Opens a line for words as they come.
+    """
+
+    def __init__(self, new_speech: Callable[[], SpeechStream]) -> None:
+        self._new_speech = new_speech
+        self._lines: asyncio.Queue[Line | None] = asyncio.Queue()
+        self._speech: SpeechStream | None = None
+        self.begun = False
+
+    def words(self, words: str) -> None:
+        """Go on with the open speech, or open one."""
+        if self._speech is None:
+            self._speech = self._new_speech()
+            self._lines.put_nowait(self._speech)
+            self.begun = True
+        self._speech.push(words)
+
+    def phrase(self, phrase: str) -> None:
+        """A line said alike in every call."""
+        self._finish_speech()
+        self._lines.put_nowait(phrase)
+        self.begun = True
+
+    def end(self) -> None:
+        """Nothing more will be said."""
+        self._finish_speech()
+        self._lines.put_nowait(None)
+
+    def drop(self) -> None:
+        """Nobody listens any more."""
+        if self._speech is not None:
+            self._speech.cancel()
+
+    async def lines(self) -> AsyncIterator[Line]:
+        while (line := await self._lines.get()) is not None:
+            yield line
+
+    def _finish_speech(self) -> None:
+        if self._speech is not None:
+            self._speech.finish()
+            self._speech = None
 
 
 def _first(errors: BaseExceptionGroup[VivavoceError]) -> VivavoceError:
     for error in errors.exceptions:
-        if isinstance(error, BaseExceptionGroup):
-            return _first(error)
-        return error
+        return _first(error) if isinstance(error, BaseExceptionGroup) else error
     raise AssertionError("an exception group is never empty")

@@ -11,7 +11,7 @@ from runtime.media.frame import LISTENING_RATE, Pcm
 from runtime.turn.events import BargedIn, Ducked, FalseAlarm, IdleTimedOut, SpeechStarted
 from runtime.wire.conversation import Item, Message
 from sessions.agent import AgentProfile
-from sessions.brains.brain import Answer, EndCall, Transfer, Turn
+from sessions.brains.brain import Answer, EndCall, Transfer, Turn, Verbatim
 from sessions.equipment import Equipment
 from sessions.keypad import Keypad
 from sessions.listener import CallerTurn, Listener, ListenerEvent
@@ -63,7 +63,11 @@ class Session:
         self._life = LifeOfCall()
         self._brain = equipment.brains(profile)
         self._speaker = Speaker(
-            engine=equipment.engine, pacer=equipment.pacer, out=peer, clock=equipment.clock
+            engine=equipment.engine,
+            phrases=equipment.phrases,
+            pacer=equipment.pacer,
+            out=peer,
+            clock=equipment.clock,
         )
         self._turns = peer.turn_taking
         self._listener = Listener(
@@ -372,7 +376,7 @@ class Session:
 
 
 async def _verbatim(text: str) -> AsyncIterator[Answer]:
-    yield text
+    yield Verbatim(text)
 
 
 def _last_words(history: Sequence[Item]) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import Protocol, TypeAlias
 
 from runtime.clock import Clock
 from runtime.media.frame import EncodedFrame
@@ -15,6 +16,7 @@ from sessions.peers.peer import FrameEncoder, ReplyOrder
 from sessions.timeline import Timeline
 from sessions.utterance import END, Utterance
 from tts.engine import Conditioning, SpeechEngine
+from tts.phrases import PhraseBook, PhrasePart, WireFormat, coded_parts
 from tts.stream import SpeechStream
 
 
@@ -29,6 +31,10 @@ class AudioOut(Protocol):
     def send_frames(
         self, order: ReplyOrder, frames: Sequence[EncodedFrame], words: Sequence[WordTime]
     ) -> None: ...
+
+
+Line: TypeAlias = str | SpeechStream
+"""What is said next: a phrase that is said alike in every call, or a speech being written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +52,17 @@ class Speaker:
 
     Args:
         engine: Shared by all calls.
+        phrases: Shared; what every call says is made once.
         pacer: Shared; decides when packets leave.
         out: Where they go.
         clock: Monotonic time.
     """
 
-    def __init__(self, *, engine: SpeechEngine, pacer: Pacer, out: AudioOut, clock: Clock) -> None:
+    def __init__(
+        self, *, engine: SpeechEngine, phrases: PhraseBook, pacer: Pacer, out: AudioOut, clock: Clock
+    ) -> None:
         self._engine = engine
+        self._phrases = phrases
         self._pacer = pacer
         self._out = out
         self._clock = clock
@@ -77,24 +87,39 @@ class Speaker:
         """When the caller will have heard everything, monotonic seconds; None while nothing plays."""
         return self._playout.dry_at if self._playout is not None else None
 
-    async def begin(self, order: ReplyOrder, conditioning: Conditioning, timeline: Timeline) -> Utterance:
-        """Open the utterance of a reply, once the one before has been said or was cleared."""
-        while self._utterance is not None and not self._utterance.over:
-            await self._utterance.ended()
-        position = self._playout.pushed_samples if self._playout is not None else 0
-        encoder = self._out.encoder(order, position)
-        playout = self._playout
-        if playout is None or playout.closed or playout.rate != encoder.rate:
-            playout, encoder = self._reopen(encoder), self._out.encoder(order, 0)
-        stream = SpeechStream(
+    def speech(self, order: ReplyOrder, conditioning: Conditioning) -> SpeechStream:
+        """A line for words that are being written; give it to :meth:`say`."""
+        return SpeechStream(
             self._engine,
             conditioning,
             clock=self._clock,
-            deadline=lambda: playout.dry_at or self._clock.now(),
+            deadline=lambda: self.quiet_at or self._clock.now(),
             speed=order.speed,
         )
-        self._utterance = Utterance(order, stream, playout, encoder, timeline, self._clock)
-        return self._utterance
+
+    async def say(
+        self,
+        order: ReplyOrder,
+        conditioning: Conditioning,
+        timeline: Timeline,
+        script: AsyncIterator[Line],
+    ) -> None:
+        """
+        Say the lines of ``script`` as one message, once the utterance before is over.
+
+        Returns when the last packet has left, or :meth:`clear` was called.
+
+        Raises:
+            SpeechError: The engine failed; what was queued will still be heard.
+        """
+        while self._utterance is not None and not self._utterance.over:
+            await self._utterance.ended()
+        encoder = self._encoder(order)
+        assert self._playout is not None
+        utterance = Utterance(order, self._playout, encoder, timeline, self._clock)
+        self._utterance = utterance
+        async with aclosing(self._parts(order, conditioning, encoder.wire, script)) as parts:
+            await utterance.play(parts)
 
     def hold(self) -> None:
         """Fall silent without losing a sample: the caller may want the floor."""
@@ -110,7 +135,7 @@ class Speaker:
 
     def clear(self) -> Cut | None:
         """
-        Stop: nothing more of what was queued leaves, and nothing more is synthesised.
+        Stop: nothing more of what was queued leaves, and nothing more is queued.
 
         Returns how much was heard, also where the last packet had left but was still on its way to the
         caller's ear; None where nothing was to be heard any more.
@@ -121,7 +146,7 @@ class Speaker:
             return None
         cleared = self._playout.clear(self._clock.now())
         utterance, self._utterance = self._utterance, None
-        utterance.cancel()
+        utterance.stop()
         return Cut(utterance.order, utterance.heard(cleared.heard)) if audible else None
 
     def close(self) -> None:
@@ -142,8 +167,48 @@ class Speaker:
         if self._utterance is not None and END in names:
             self._utterance.left()
 
-    def _reopen(self, encoder: FrameEncoder) -> Playout:
-        if self._playout is not None:
+    def _encoder(self, order: ReplyOrder) -> FrameEncoder:
+        """An encoder for the next utterance, and a playout at its rate."""
+        position = self._playout.pushed_samples if self._playout is not None else 0
+        encoder = self._out.encoder(order, position)
+        if self._playout is not None and not self._playout.closed:
+            if self._playout.rate == encoder.wire.rate:
+                return encoder
             self._playout.close()
-        self._playout = self._pacer.open(self, rate=encoder.rate, lead=self._out.lead, ptime=encoder.ptime)
-        return self._playout
+        self._playout = self._pacer.open(
+            self, rate=encoder.wire.rate, lead=self._out.lead, ptime=encoder.ptime
+        )
+        return self._out.encoder(order, 0)
+
+    async def _parts(
+        self,
+        order: ReplyOrder,
+        conditioning: Conditioning,
+        wire: WireFormat,
+        script: AsyncIterator[Line],
+    ) -> AsyncGenerator[PhrasePart, None]:
+        """The parts of every line, with word times and spans that run on from one to the next."""
+        seconds, characters = 0.0, 0
+        async for line in script:
+            if isinstance(line, SpeechStream):
+                parts = coded_parts(line, wire)
+            else:
+                parts = self._phrases.recite(line, conditioning, wire, speed=order.speed)
+            begin = seconds
+            async for part in parts:
+                seconds += part.samples / wire.rate
+                yield _moved(part, begin, characters) if characters else part
+            characters += len(line.text if isinstance(line, SpeechStream) else line)
+
+
+def _moved(part: PhrasePart, seconds: float, characters: int) -> PhrasePart:
+    words = (
+        replace(
+            word,
+            start=word.start + seconds,
+            end=word.end + seconds,
+            source=(word.source[0] + characters, word.source[1] + characters),
+        )
+        for word in part.words
+    )
+    return replace(part, words=tuple(words))

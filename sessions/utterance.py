@@ -1,21 +1,19 @@
-"""One message being said: its words, its packets, and when each sounds."""
+"""One message being said: its packets, and when each of its words sounds."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 
 from runtime.clock import Clock
 from runtime.errors import TransportClosed
 from runtime.media.frame import EncodedFrame
-from runtime.media.resample import StreamResampler
 from runtime.media.scheduler import Playout
 from runtime.wire.conversation import WordTime
 from sessions.peers.peer import FrameEncoder, ReplyOrder
 from sessions.timeline import Mark, Timeline
-from tts.engine import PcmBlock
-from tts.stream import SpeechStream
+from tts.phrases import PhrasePart
 
 END = "end"
 """Name of the mark behind the last packet."""
@@ -23,26 +21,23 @@ END = "end"
 
 class Utterance:
     """
-    Text goes in while it is being written; :meth:`play` puts it on the playout. Made by ``Speaker.begin``.
+    Put what is being spoken on the playout, as it comes. Made by ``Speaker``.
 
-    Audio is resampled and encoded block by block as the engine makes it, once; from then on only the
-    schedule touches it.
+    Everything was resampled and coded before, once; from here on only the schedule touches it.
+
+    Args:
+        order: The reply it belongs to.
+        playout: Where its packets queue.
+        encoder: Makes packets of coded audio.
+        timeline: Marked with the first and the last frame.
     """
 
     def __init__(
-        self,
-        order: ReplyOrder,
-        stream: SpeechStream,
-        playout: Playout,
-        encoder: FrameEncoder,
-        timeline: Timeline,
-        clock: Clock,
+        self, order: ReplyOrder, playout: Playout, encoder: FrameEncoder, timeline: Timeline, clock: Clock
     ) -> None:
         self.order = order
-        self._stream = stream
         self._playout = playout
         self._encoder = encoder
-        self._resampler = StreamResampler(stream.rate, encoder.rate)
         self._timeline = timeline
         self._clock = clock
         self._base = playout.pushed_samples
@@ -57,11 +52,6 @@ class Utterance:
         return self._samples > 0 and not self._over.is_set()
 
     @property
-    def seconds(self) -> float:
-        """Audio queued so far, left or not."""
-        return self._samples / self._encoder.rate
-
-    @property
     def over(self) -> bool:
         """Whether the last packet has left, or it was stopped."""
         return self._over.is_set()
@@ -70,48 +60,42 @@ class Utterance:
         """Wait until it is over."""
         await self._over.wait()
 
-    def say(self, words: str) -> None:
-        """Add text; any split of it sounds the same."""
-        self._stream.push(words)
-
-    def finish(self) -> None:
-        """No more text will come."""
-        self._stream.finish()
-
-    def cancel(self) -> None:
-        """Make no more audio; :meth:`play` ends."""
-        self._stream.cancel()
-        self._over.set()
-
-    async def play(self) -> None:
+    async def play(self, parts: AsyncIterator[PhrasePart]) -> None:
         """
-        Queue everything, and return when the last packet has left or the utterance was stopped.
+        Queue all ``parts``, and return when the last packet has left or the utterance was stopped.
 
         Raises:
             SpeechError: The engine failed; what was queued will still be heard.
         """
         try:
-            async for block in self._stream:
+            async for part in parts:
                 if self._over.is_set():
                     return
-                self._queue(block)
+                self._timeline.mark(Mark.FIRST_PCM, self._clock.now())
+                self._words.extend(WordTime(word.start, word.end, word.source) for word in part.words)
+                self._push(self._encoder.push(part.coded))
         finally:
             if not self._over.is_set():
-                self._push((*self._encoder.push(self._resampler.flush()), *self._encoder.flush()))
+                self._push(self._encoder.flush())
                 self._playout.finish()
-        if self._samples == 0 or self._over.is_set():
+        if self._samples == 0:
             self._over.set()
-            return
-        self._playout.mark(END)
-        await self._over.wait()
+        if not self._over.is_set():
+            self._playout.mark(END)
+            await self._over.wait()
+
+    def stop(self) -> None:
+        """Queue nothing more; :meth:`play` ends with the next part."""
+        self._over.set()
 
     def words_of(self, frames: Sequence[EncodedFrame]) -> list[WordTime]:
         """The words that begin in these packets, which leave now."""
-        end = (frames[-1].pts + frames[-1].samples - self._base) / self._encoder.rate
         self._timeline.mark(Mark.FIRST_FRAME, self._clock.now())
-        words = []
-        while self._words and self._words[0].start < end:
-            words.append(self._words.popleft())
+        words: list[WordTime] = []
+        if self._words:
+            end = (frames[-1].pts + frames[-1].samples - self._base) / self._encoder.wire.rate
+            while self._words and self._words[0].start < end:
+                words.append(self._words.popleft())
         return words
 
     def left(self) -> None:
@@ -121,17 +105,12 @@ class Utterance:
 
     def heard(self, position: int) -> float:
         """Seconds of it that were heard when the playout's heard position is ``position``."""
-        return min(max(0, position - self._base), self._samples) / self._encoder.rate
-
-    def _queue(self, block: PcmBlock) -> None:
-        self._timeline.mark(Mark.FIRST_PCM, self._clock.now())
-        self._words.extend(WordTime(word.start, word.end, word.source) for word in block.words)
-        self._push(self._encoder.push(self._resampler.push(block.samples)))
+        return min(max(0, position - self._base), self._samples) / self._encoder.wire.rate
 
     def _push(self, frames: Sequence[EncodedFrame]) -> None:
         try:
             self._playout.push(frames, self._clock.now())
         except TransportClosed:
-            self.cancel()
+            self._over.set()
             return
         self._samples += sum(frame.samples for frame in frames)

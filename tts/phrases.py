@@ -51,6 +51,26 @@ class _Key:
     wire: str
 
 
+async def coded_parts(stream: SpeechStream, wire: WireFormat) -> AsyncIterator[PhrasePart]:
+    """
+    What ``stream`` speaks, as ``wire`` carries it, block by block: resampled and coded once.
+
+    Raises:
+        SpeechError: The engine failed; what was yielded stands.
+    """
+    resampler = StreamResampler(stream.rate, wire.rate)
+    words: tuple[SpokenWord, ...] = ()
+    async for block in stream:
+        words += block.words
+        samples = resampler.push(block.samples)
+        if len(samples):
+            yield PhrasePart(wire.code(samples), len(samples), words)
+            words = ()
+    samples = resampler.flush()
+    if len(samples) or words:
+        yield PhrasePart(wire.code(samples), len(samples), words)
+
+
 class _Recital:
     """A phrase being made or made, read by any number of calls at once."""
 
@@ -158,18 +178,9 @@ class PhraseBook:
         )
         stream.push(key.text)
         stream.finish()
-        resampler = StreamResampler(stream.rate, wire.rate)
-        words: tuple[SpokenWord, ...] = ()
         try:
-            async for block in stream:
-                words += block.words
-                samples = resampler.push(block.samples)
-                if len(samples):
-                    recital.grow(PhrasePart(wire.code(samples), len(samples), words))
-                    words = ()
-            samples = resampler.flush()
-            if len(samples) or words:
-                recital.grow(PhrasePart(wire.code(samples), len(samples), words))
+            async for part in coded_parts(stream, wire):
+                recital.grow(part)
         except asyncio.CancelledError:
             stream.cancel()
             recital.end(SynthesisFailed("the phrase book was closed"))

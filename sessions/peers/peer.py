@@ -12,18 +12,19 @@ from runtime.turn.endpointing import TurnDetection
 from runtime.wire.conversation import Conversation, Item, WordTime
 from sessions.brains.brain import Tool, ToolCall
 from sessions.recognizer import Transcript
+from tts.phrases import WireFormat
 
 
 class FrameEncoder(Protocol):
     """Turns one utterance into packets for the peer's wire, in blocks, long before they are due."""
 
-    rate: int
-    """Hz of the PCM it takes, and of its frames' positions."""
+    wire: WireFormat
+    """How the audio it takes is coded; its rate is that of the packets' positions, too."""
     ptime: float
-    """Seconds in its usual frame."""
+    """Seconds in its usual packet."""
 
-    def push(self, samples: Pcm) -> Sequence[EncodedFrame]:
-        """Take a block of any length, and return the packets it completes."""
+    def push(self, coded: bytes) -> Sequence[EncodedFrame]:
+        """Take coded audio of any length, and return the packets it completes."""
         ...
 
     def flush(self) -> Sequence[EncodedFrame]:

@@ -21,6 +21,7 @@ from sessions.brains.brain import Tool, ToolCall
 from sessions.peers.blocks import BlockEncoder
 from sessions.peers.peer import Call, HangUp, Outcome, ReplyOrder, TurnTaking
 from sessions.recognizer import Transcript
+from tts.phrases import WireFormat
 
 GREET_AFTER = 0.3
 """Seconds the client has for its first word, usually ``session.update``, before the agent opens the call."""
@@ -125,7 +126,7 @@ class RealtimePeer:
     def encoder(self, order: ReplyOrder, position: int) -> BlockEncoder:
         response = self._responses.get(order.id)
         audio = response.output_format if response else self._protocol.config.output_format
-        return BlockEncoder(ENCODERS[audio.type], rate=audio.rate, position=position)
+        return BlockEncoder(WIRES[audio.type], sample_bytes=audio.sample_bytes, position=position)
 
     def words(self, order: ReplyOrder, delta: str) -> str:
         words = self._protocol.text_delta(order.id, delta)
@@ -316,10 +317,10 @@ DECODERS: Mapping[str, Callable[[bytes], Pcm]] = {
     "audio/pcma": decode_alaw,
 }
 
-ENCODERS: Mapping[str, Callable[[Pcm], bytes]] = {
-    "audio/pcm": _bytes,
-    "audio/pcmu": encode_mulaw,
-    "audio/pcma": encode_alaw,
+WIRES: Mapping[str, WireFormat] = {
+    "audio/pcm": WireFormat("pcm/24000", 24_000, _bytes),
+    "audio/pcmu": WireFormat("pcmu/8000", 8_000, encode_mulaw),
+    "audio/pcma": WireFormat("pcma/8000", 8_000, encode_alaw),
 }
 
 

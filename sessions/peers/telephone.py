@@ -12,7 +12,7 @@ import numpy as np
 from runtime import metrics
 from runtime.clock import Clock
 from runtime.errors import MalformedMessage, PeerError
-from runtime.media.frame import PTIME, EncodedFrame, Pcm
+from runtime.media.frame import PTIME, EncodedFrame
 from runtime.media.g711 import G711_RATE, decode_mulaw, encode_mulaw
 from runtime.media.heard import HeardPosition
 from runtime.transport.line import Line
@@ -32,6 +32,7 @@ from sessions.brains.brain import ToolCall
 from sessions.peers.ledger import Ledger
 from sessions.peers.peer import Call, HangUp, Outcome, ReplyOrder, TurnTaking
 from sessions.recognizer import Transcript
+from tts.phrases import WireFormat
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +48,11 @@ TOO_MANY_FAULTS = 20
 FASTEST = 10.0
 """Seconds by which audio may run ahead of the clock; what comes faster is no telephone, and is dropped."""
 
+MULAW = WireFormat("pcmu/8000", G711_RATE, encode_mulaw)
+
 FRAME_SAMPLES = round(PTIME * G711_RATE)
+
+MULAW = WireFormat("pcmu/8000", G711_RATE, encode_mulaw)
 
 CLOSE_CODES = {"completed": 1000, "draining": 1001, "fault": 1011, "expired": 1000}
 """IANA WebSocket Close Code registry."""
@@ -124,7 +129,7 @@ class TelephonePeer:
             rate=G711_RATE,
             language=self._profile.language,
             detection=ServerVad(),
-            barge_in=BargeInSettings(),
+            barge_in=BargeInSettings() if self._profile.interruptible else None,
         )
 
     # The caller
@@ -175,10 +180,6 @@ class TelephonePeer:
             self._unwritten_words += words
         if position - self._marked >= MARK_EVERY * G711_RATE:
             self._mark(position)
-
-    def message_said(self, order: ReplyOrder) -> None:
-        self._write_down(order)
-        self._ledger.message_said(order)
 
     def tool_called(self, order: ReplyOrder, call: ToolCall) -> None:
         self._ledger.tool_called(order, call)
@@ -294,7 +295,7 @@ class TelephonePeer:
 
 class MulawEncoder:
     """
-    One utterance, from PCM at 8 kHz to packets of 20 ms, each one whole WebSocket frame.
+    One utterance, from mu-law to packets of 20 ms, each one whole WebSocket frame.
 
     The last packet is as short as it happens to be; nothing is padded.
 
@@ -302,7 +303,7 @@ class MulawEncoder:
         position: Of the utterance's first sample on the outgoing stream.
     """
 
-    rate = G711_RATE
+    wire = MULAW
     ptime = PTIME
 
     def __init__(self, line: Line, stream: CarrierStream, *, position: int) -> None:
@@ -311,9 +312,9 @@ class MulawEncoder:
         self._position = position
         self._rest = b""
 
-    def push(self, samples: Pcm) -> Sequence[EncodedFrame]:
-        """Take a block of any length, and return the packets it completes."""
-        coded = self._rest + encode_mulaw(samples)
+    def push(self, coded: bytes) -> Sequence[EncodedFrame]:
+        """Take coded audio of any length, and return the packets it completes."""
+        coded = self._rest + coded
         whole = len(coded) // FRAME_SAMPLES * FRAME_SAMPLES
         self._rest = coded[whole:]
         return [self._frame(coded[at : at + FRAME_SAMPLES]) for at in range(0, whole, FRAME_SAMPLES)]

@@ -6,18 +6,20 @@ from hypothesis import strategies as st
 
 from runtime.media.frame import EncodedFrame
 from sessions.peers.blocks import BLOCK, FIRST, BlockEncoder
+from tts.phrases import WireFormat
 
 RATE = 8000
+WIRE = WireFormat("pcm/8000", RATE, lambda samples: samples.tobytes())
 
 
 def encode(*blocks: int) -> list[EncodedFrame]:
     """Frames of a ramp cut into blocks of these lengths."""
     ramp = np.arange(sum(blocks)).astype(np.int16)
-    encoder = BlockEncoder(lambda samples: samples.tobytes(), rate=RATE, position=500)
+    encoder = BlockEncoder(WIRE, sample_bytes=2, position=500)
     frames: list[EncodedFrame] = []
     start = 0
     for length in blocks:
-        frames += encoder.push(ramp[start : start + length])
+        frames += encoder.push(ramp[start : start + length].tobytes())
         start += length
     return [*frames, *encoder.flush()]
 

@@ -32,10 +32,13 @@ from sessions.voice import SessionVoice
 from tests.virtual_time import LoopClock
 from tts.engine import Conditioning, PcmBlock, SpeechRequest, Synthesizer
 from tts.engines.tone import ToneSynthesizer
+from tts.phrases import PhraseBook, WireFormat
 from tts.voices.resolve import VoiceResolver
 from tts.voices.voice import Voice
 
 PROFILE = AgentProfile(id="agent_1", tenant_id="tenant_1", name="Ada", voice_ref="tone-high")
+
+PCM = WireFormat("pcm/24000", 24_000, lambda samples: samples.tobytes())
 
 TURNS = TurnTaking(rate=LISTENING_RATE, language="en", detection=ServerVad(), barge_in=BargeInSettings())
 
@@ -208,7 +211,7 @@ class StagePeer:
         return self.ledger.begin_reply()
 
     def encoder(self, order: ReplyOrder, position: int) -> BlockEncoder:
-        return BlockEncoder(lambda samples: samples.tobytes(), rate=24_000, position=position)
+        return BlockEncoder(PCM, sample_bytes=2, position=position)
 
     def words(self, order: ReplyOrder, delta: str) -> str:
         self.note("words", delta)
@@ -299,6 +302,7 @@ async def staged(
         recognizer=ScriptedRecognizer(hears),
         brains=chosen if callable(chosen) else lambda _profile: chosen,
         engine=engine,
+        phrases=PhraseBook(engine, clock=clock, max_bytes=2**20),
         pacer=Pacer(clock),
     )
     peer = StagePeer(profile, turns)
