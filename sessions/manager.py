@@ -7,10 +7,12 @@ import logging
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from runtime import metrics
 from runtime.errors import AtCapacity
 from sessions.agent import AgentProfile
+from sessions.brains.brain import Brain
 from sessions.equipment import Equipment
 from sessions.peers.peer import Peer
 from sessions.session import Session
@@ -19,6 +21,15 @@ from sessions.voice import SessionVoice
 from tts.voices.resolve import VoiceResolver
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A call that was let in, and what it will be made with."""
+
+    profile: AgentProfile
+    voice: SessionVoice
+    brain: Brain
 
 
 class SessionManager:
@@ -53,34 +64,35 @@ class SessionManager:
         """Live calls."""
         return len(self._sessions)
 
-    async def open(self, profile: AgentProfile) -> SessionVoice:
+    async def open(self, profile: AgentProfile) -> Opening:
         """
         Decide whether a call may come in, and settle its voice, while its peer can still be told no.
 
         Raises:
             AtCapacity: The server is full, or going down.
             VoiceNotReady: The agent's voice cannot be had; ``code`` is ``voice_unavailable``.
+            BrainError: The agent's brain cannot be made with these settings.
         """
         if self._draining:
             raise AtCapacity("the server is going down; call again in a moment", retry_after=5.0)
         self._admit()
-        return await SessionVoice.open(profile, self._resolver)
+        brain = self._equipment.brains(profile)
+        return Opening(profile, await SessionVoice.open(profile, self._resolver), brain)
 
-    async def serve(
-        self, profile: AgentProfile, voice: SessionVoice, peer: Peer, *, session_id: str | None = None
-    ) -> None:
+    async def serve(self, opening: Opening, peer: Peer, *, session_id: str | None = None) -> None:
         """
         Run one call to its end. A fault in it is logged, ends it, and touches no other.
 
         Args:
-            voice: From :meth:`open`.
+            opening: From :meth:`open`.
             session_id: Defaults to a fresh ``sess_…``.
         """
         session = Session(
             session_id or f"sess_{secrets.token_hex(12)}",
-            profile,
+            opening.profile,
             peer=peer,
-            voice=voice,
+            voice=opening.voice,
+            brain=opening.brain,
             equipment=self._equipment,
             on_turn=self._on_turn,
         )

@@ -11,7 +11,7 @@ from runtime.media.frame import LISTENING_RATE, Pcm
 from runtime.turn.events import BargedIn, Ducked, FalseAlarm, IdleTimedOut, SpeechStarted
 from runtime.wire.conversation import Item, Message
 from sessions.agent import AgentProfile
-from sessions.brains.brain import Answer, EndCall, Transfer, Turn, Verbatim
+from sessions.brains.brain import Answer, Brain, EndCall, Transfer, Turn, Verbatim
 from sessions.equipment import Equipment
 from sessions.keypad import Keypad
 from sessions.listener import CallerTurn, Listener, ListenerEvent
@@ -40,6 +40,7 @@ class Session:
         profile: Who answers.
         peer: The other side.
         voice: Whose voice it speaks in, already settled.
+        brain: What it says; this call's own.
         equipment: Shared by all calls.
         on_turn: Told the timeline of every reply that is over.
     """
@@ -51,6 +52,7 @@ class Session:
         *,
         peer: Peer,
         voice: SessionVoice,
+        brain: Brain,
         equipment: Equipment,
         on_turn: Callable[[Timeline], None] = lambda _timeline: None,
     ) -> None:
@@ -61,7 +63,7 @@ class Session:
         self._clock = equipment.clock
         self._on_turn = on_turn
         self._life = LifeOfCall()
-        self._brain = equipment.brains(profile)
+        self._brain = brain
         self._speaker = Speaker(
             engine=equipment.engine,
             phrases=equipment.phrases,

@@ -33,12 +33,13 @@ async def realtime(socket: WebSocket) -> None:
         principal.require("omni:session")
         model = query.get("model")
         profile = await services.agents.profile(principal.tenant_id, model)
-        voice = await services.calls.open(profile)
+        opening = await services.calls.open(profile)
     except VivavoceError as error:
         await socket.send_denial_response(refusal(error))
         return
     offered = SUBPROTOCOL in offered_subprotocols(socket)
     await socket.accept(subprotocol=SUBPROTOCOL if offered else None)
+    voice = opening.voice
     config = session_config(profile, voice, model=model or profile.id, intent=query.get("intent"))
     protocol = RealtimeProtocol(
         config,
@@ -46,7 +47,7 @@ async def realtime(socket: WebSocket) -> None:
         agent_voice=voice.ref if profile.id == model else None,
     )
     peer = RealtimePeer(socket, protocol, lead=services.settings.realtime_lead_ms / 1000)
-    await services.calls.serve(profile, voice, peer, session_id=protocol.session_id)
+    await services.calls.serve(opening, peer, session_id=protocol.session_id)
 
 
 def session_config(

@@ -48,7 +48,7 @@ async def media_stream(socket: WebSocket) -> None:
     try:
         require_signature(socket, services, {})
         profile = await services.agents.answering(socket.path_params["agent_id"])
-        spoken = await services.calls.open(profile)
+        opening = await services.calls.open(profile)
     except VivavoceError as error:
         await socket.send_denial_response(refusal(error))
         return
@@ -61,7 +61,7 @@ async def media_stream(socket: WebSocket) -> None:
         lead=services.settings.telephony_lead_ms / 1000,
         end_call=call_ender(services),
     )
-    await services.calls.serve(profile, spoken, peer)
+    await services.calls.serve(opening, peer)
 
 
 def require_signature(connection: HTTPConnection, services: Services, form: Mapping[str, str]) -> None:

@@ -309,7 +309,13 @@ async def staged(
     voice = await SessionVoice.open(profile, resolver)
     timelines: list[Timeline] = []
     session = Session(
-        "sess_1", profile, peer=peer, voice=voice, equipment=equipment, on_turn=timelines.append
+        "sess_1",
+        profile,
+        peer=peer,
+        voice=voice,
+        brain=equipment.brains(profile),
+        equipment=equipment,
+        on_turn=timelines.append,
     )
     task = asyncio.create_task(session.run())
     await peer.up.wait()
