@@ -7,6 +7,10 @@ import { WebRtcCall } from "./webrtc_call.js";
 import { WebSocketCall } from "./websocket_call.js";
 
 const CALLS = { webrtc: WebRtcCall, websocket: WebSocketCall };
+const WANT_TRANSCRIPTS = {
+  type: "session.update",
+  session: { type: "realtime", audio: { input: { transcription: { model: "default" } } } },
+};
 const SPEECH_DBFS = -45;
 const LOSS_INTERVAL_MS = 1000;
 
@@ -57,6 +61,7 @@ async function talk() {
 }
 
 function heard(event) {
+  if (event.type === "session.created") call.send(WANT_TRANSCRIPTS);
   captions.apply(event);
   strip.apply(event);
   if (event.type === "error") say(event.error.message, { bad: true });

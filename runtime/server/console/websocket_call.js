@@ -23,6 +23,8 @@ export class WebSocketCall extends EventTarget {
     await this.connect();
     const capture = new AudioWorkletNode(this.audio, "capture");
     this.audio.createMediaStreamSource(this.stream).connect(capture);
+    // It writes nothing there; a node that leads nowhere is not run.
+    capture.connect(this.audio.destination);
     capture.port.onmessage = ({ data }) => this.captured(data);
     await this.audio.resume();
   }

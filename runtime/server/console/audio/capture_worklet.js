@@ -1,11 +1,11 @@
 // Microphone blocks of 128 floats in, 40 ms of s16le out, with their level.
 
-const CHUNK_SECONDS = 0.04;
+const CHUNK = Math.round(sampleRate * 0.04);
 
 class Capture extends AudioWorkletProcessor {
   constructor() {
     super();
-    this.chunk = new Int16Array(Math.round(sampleRate * CHUNK_SECONDS));
+    this.chunk = new Int16Array(CHUNK);
     this.filled = 0;
     this.energy = 0;
   }
@@ -20,7 +20,7 @@ class Capture extends AudioWorkletProcessor {
       if (this.filled === this.chunk.length) {
         const dbfs = 10 * Math.log10(this.energy / this.filled + 1e-12);
         this.port.postMessage({ pcm: this.chunk.buffer, dbfs }, [this.chunk.buffer]);
-        this.chunk = new Int16Array(this.chunk.length);
+        this.chunk = new Int16Array(CHUNK);
         this.filled = 0;
         this.energy = 0;
       }
