@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -22,12 +23,17 @@ from runtime.server.agents import AgentService
 from runtime.server.auth import Authenticator
 from runtime.server.calls import open_calls
 from runtime.server.catalog import StoredVoices
-from runtime.server.dialects import openai, pyai, truedy, uponai
+from runtime.server.designs import DesignService
+from runtime.server.dialects import agentcore, openai, pyai, truedy, uponai
 from runtime.server.dialects.route import http_error
 from runtime.server.enrolment import Enrolments
+from runtime.server.fetch import AudioFetcher
+from runtime.server.integrations import ElevenLabsKeys
 from runtime.server.limits import RateLimiter
 from runtime.server.once import OnceOnly
+from runtime.server.previews import PreviewService
 from runtime.server.request_ids import RequestIds
+from runtime.server.secrets import Secrets, load_secret
 from runtime.server.services import Services
 from runtime.server.speech import SpeechService
 from runtime.server.voices import VoiceService
@@ -47,6 +53,9 @@ log = logging.getLogger(__name__)
 
 ENROLMENT_NICENESS = 10
 """Judging and cloning give way to every process that speaks to somebody."""
+
+
+_AGENT_CORE = re.compile(r"/v1/agents/[^/]+/(voice|core)(/|$)")
 
 
 def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
@@ -78,6 +87,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
     app.router.routes.extend(ops.routes)
     app.router.routes.extend(media.routes)
     app.router.routes.extend(telephony.routes)
+    app.include_router(agentcore.router)
     app.include_router(pyai.router)
     app.include_router(openai.router)
     app.include_router(truedy.router)
@@ -139,6 +149,30 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
     await enrolments.start()
     stack.push_async_callback(enrolments.close)
 
+    speech = SpeechService(
+        resolver=resolver,
+        engine=engine,
+        clock=clock,
+        default_voice=default_voice,
+        max_characters=settings.speech_max_characters,
+    )
+    secrets = Secrets(load_secret(settings.secret_key, settings.data_dir))
+    elevenlabs = ElevenLabsKeys(
+        database=database, secrets=secrets, clock=clock, base_url=settings.elevenlabs_base_url
+    )
+    stack.push_async_callback(elevenlabs.close)
+    previews = PreviewService(
+        database=database,
+        blobs=blobs,
+        speech=speech,
+        elevenlabs=elevenlabs,
+        secrets=secrets,
+        clock=clock,
+        credits=settings.preview_credits,
+    )
+    await previews.start()
+    stack.push_async_callback(previews.close)
+
     pacer = Pacer(clock)
     stack.callback(pacer.close)
     lag = LoopLag(clock, observe=metrics.loop_lag_seconds.observe)
@@ -165,13 +199,13 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
             default_brain="openai" if settings.openai_base_url or settings.openai_api_key else "echo",
             steady=settings.engine == "tone",
         ),
-        speech=SpeechService(
-            resolver=resolver,
-            engine=engine,
-            clock=clock,
-            default_voice=default_voice,
-            max_characters=settings.speech_max_characters,
+        designs=DesignService(
+            database=database, blobs=blobs, worker=enroller, engine=engine, speech=speech, clock=clock
         ),
+        previews=previews,
+        elevenlabs=elevenlabs,
+        fetcher=AudioFetcher(allow_hosts=settings.fetch_allow_hosts, max_bytes=settings.upload_max_bytes),
+        speech=speech,
         resolver=resolver,
         engine=engine,
         pacer=pacer,
@@ -188,6 +222,8 @@ async def _nothing_here(request: Request, error: Exception) -> Response:
 def _renderer(path: str) -> Callable[..., Response]:
     if path.startswith(truedy.PREFIX):
         return truedy.render_error
+    if _AGENT_CORE.match(path):
+        return agentcore.render_error
     if path.startswith("/api/"):
         return uponai.render_error
     return pyai.render_error

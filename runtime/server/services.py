@@ -12,8 +12,12 @@ if TYPE_CHECKING:
     from runtime.server.accounts import AccountService
     from runtime.server.agents import AgentService
     from runtime.server.auth import Authenticator
+    from runtime.server.designs import DesignService
+    from runtime.server.fetch import AudioFetcher
+    from runtime.server.integrations import ElevenLabsKeys
     from runtime.server.limits import RateLimiter
     from runtime.server.once import OnceOnly
+    from runtime.server.previews import PreviewService
     from runtime.server.speech import SpeechService
     from runtime.server.voices import VoiceService
     from runtime.store.blobs import Blobs
@@ -38,6 +42,10 @@ class Services:
     once: OnceOnly
     voices: VoiceService
     agents: AgentService
+    designs: DesignService
+    previews: PreviewService
+    elevenlabs: ElevenLabsKeys
+    fetcher: AudioFetcher
     speech: SpeechService
     resolver: VoiceResolver
     engine: SynthesisPool

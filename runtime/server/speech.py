@@ -138,7 +138,7 @@ class SpeechService:
             VoiceNotReady: Not enrolled yet, or it failed.
             SpeechError: The engine failed before it made a sound.
         """
-        self._check_text(order.text)
+        self.check_text(order.text)
         encoder = self._encoder(order)
         conditioning = await self._resolver.resolve(tenant_id, order.voice or self.default_voice)
         stream = self._stream(conditioning, order)
@@ -158,6 +158,14 @@ class SpeechService:
         whole = order.whole and order.format == "wav" and len(order.text) <= WHOLE_CHARACTERS
         return Speech(stream, blocks, first, encoder, whole=whole)
 
+    async def say(self, conditioning: Conditioning, text: str, *, format: str) -> bytes:
+        """All of a text in a voice that has no name yet, as one file. Raises as :meth:`speak`."""
+        self.check_text(text)
+        encoder = StreamEncoder(format, self._engine.info.rate)
+        stream = self._stream(conditioning, SpeechOrder(text=text))
+        data = b"".join([encoder.push(block.samples) async for block in stream])
+        return data + encoder.finish()
+
     def _stream(self, conditioning: Conditioning, order: SpeechOrder) -> SpeechStream:
         stream = SpeechStream(
             self._engine, conditioning, clock=self._clock, speed=order.speed, seed=order.seed
@@ -166,7 +174,8 @@ class SpeechService:
         stream.finish()
         return stream
 
-    def _check_text(self, text: str) -> None:
+    def check_text(self, text: str) -> None:
+        """Raises InvalidRequest for no text, or too much of it."""
         if not text.strip():
             raise InvalidRequest("input is empty.", param="input", fix="send some text")
         if len(text) > self.max_characters:

@@ -5,16 +5,20 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
-from runtime.errors import EnrolmentError
+from runtime.errors import EngineUnavailable, EnrolmentError
 from runtime.media.container import DEFAULT_LIMITS, DecodeLimits, Recording, decode_upload
 from runtime.media.frame import Pcm
 from tts.engine import Conditioning
 from tts.engines import synthesizer
 from tts.voices.gate import Gate, GateReport, Profile, Window
 from tts.voices.gate.picture import draw_report
+
+if TYPE_CHECKING:
+    from tts.engines.clone.design import VoiceDesign
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,13 @@ class Upload:
     data: bytes
     declared_mime: str | None = None
     """What the sender said it was; reported, never believed."""
+
+
+@runtime_checkable
+class DesignsVoices(Protocol):
+    """A synthesizer that can speak as somebody who does not exist."""
+
+    def design(self, design: VoiceDesign, *, voice_id: str) -> Conditioning: ...
 
 
 class EnrolmentService:
@@ -84,6 +95,26 @@ class EnrolmentService:
         """
         recording = self._decode(uploads[window.file])
         return self._make_synthesizer().clone(_cut(recording, window), recording.rate, voice_id=voice_id)
+
+    def design(self, recipe: str, voice_id: str) -> Conditioning:
+        """
+        Make a voice that nobody recorded.
+
+        Args:
+            recipe: JSON of a :class:`tts.engines.clone.design.VoiceDesign`.
+
+        Raises:
+            InvalidRequest: The recipe has a value it cannot have.
+            EngineUnavailable: This engine cannot design voices.
+        """
+        from tts.engines.clone.design import VoiceDesign  # heavy, and not needed to enrol
+
+        engine = self._make_synthesizer()
+        if not isinstance(engine, DesignsVoices):
+            raise EngineUnavailable(
+                f"the engine {engine.info.name} cannot design voices", fix="set VIVAVOCE_ENGINE=clone"
+            )
+        return engine.design(VoiceDesign.from_json(recipe), voice_id=voice_id)
 
     def _decode(self, upload: Upload) -> Recording:
         sha256 = hashlib.sha256(upload.data).hexdigest()

@@ -88,6 +88,24 @@ async def preview_voice(caller: Caller, services: Services, id: str) -> Response
     return StreamingResponse(in_pieces(speech), media_type=speech.format.content_type)
 
 
+@router.get("/voices/{id}/sample", response_class=Response)
+@access(anyone=True)
+async def sample_stock_voice(services: Services, id: str) -> Response:
+    """A sentence in a stock voice, as MP3: for players that can send no key."""
+    if services.resolver.stock_voice(id) is None:
+        raise NotFound("There is nothing at this address.")
+    speech = await services.speech.speak("", SpeechOrder(text=PREVIEW_TEXT, voice=id, format="mp3"))
+    return StreamingResponse(in_pieces(speech), media_type=speech.format.content_type)
+
+
+@router.get("/files/{token}", response_class=Response)
+@access(anyone=True)
+async def get_file(services: Services, token: str) -> Response:
+    """What a signed address stands for."""
+    data, media_type = await services.previews.file(token)
+    return Response(data, media_type=media_type, headers={"cache-control": "private, max-age=3600"})
+
+
 @router.get("/models")
 @access()
 async def list_models(services: Services) -> dict[str, Any]:

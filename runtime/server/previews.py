@@ -1,0 +1,181 @@
+"""Speech that is made in the background, paid for once, and fetched by a signed address."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+from runtime.clock import Clock
+from runtime.errors import InsufficientCredits, NotFound, VivavoceError
+from runtime.server.integrations import ElevenLabsKeys
+from runtime.server.secrets import Secrets
+from runtime.server.speech import SpeechOrder, SpeechService
+from runtime.store.blobs import BlobNotFound, Blobs
+from runtime.store.database import Database
+from runtime.store.models import JobRow
+
+log = logging.getLogger(__name__)
+
+MAX_NUMBER = 2**48
+"""Of jobs and resources: small enough for every JSON reader, too many to guess."""
+
+ADDRESS_SECONDS = 24 * 3600.0
+"""How long a signed address works."""
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewJob:
+    """A job as its owner sees it."""
+
+    id: int
+    state: str
+    """``pending``, ``processing``, ``completed`` or ``failed``."""
+    outputs: list[dict[str, Any]]
+    error: str | None
+
+
+class PreviewService:
+    """
+    One job after the other. The row is the truth: what a stopped server left is done at the next start, and
+    charged once.
+    """
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        blobs: Blobs,
+        speech: SpeechService,
+        elevenlabs: ElevenLabsKeys,
+        secrets: Secrets,
+        clock: Clock,
+        credits: int,
+    ) -> None:
+        self._database = database
+        self._blobs = blobs
+        self._speech = speech
+        self._elevenlabs = elevenlabs
+        self._secrets = secrets
+        self._clock = clock
+        self._credits = credits
+        self._queue: asyncio.Queue[JobRow] = asyncio.Queue()
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Take up what a stopped server left, then work."""
+        async with self._database.read() as store:
+            for row in await store.unfinished_jobs.all():
+                self._queue.put_nowait(row)
+        self._task = asyncio.create_task(self._work(), name="previews")
+
+    async def close(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    async def enqueue(self, tenant_id: str, *, agent_id: str, voice: str, text: str, remote: bool) -> int:
+        """
+        Order a preview and pay for it.
+
+        Args:
+            remote: The voice is one of the agent's at ElevenLabs: its quota pays, not our credits.
+
+        Raises:
+            InsufficientCredits: Nothing was ordered.
+            InvalidRequest: Too much text, or none.
+        """
+        self._speech.check_text(text)
+        now = self._clock.wall()
+        row = JobRow(
+            id=secrets.randbelow(MAX_NUMBER),
+            agent_id=agent_id,
+            kind="preview",
+            state="pending",
+            order={"voice": voice, "text": text, "remote": remote},
+            outputs=[],
+            created_at=now,
+            updated_at=now,
+        )
+        async with self._database.write() as store:
+            await store.jobs.add(tenant_id, row)
+            price = 0 if remote else self._credits
+            if not await store.ledger.move(tenant_id, -price, kind="preview", ref=str(row.id), at=now):
+                raise InsufficientCredits(
+                    "Insufficient credits for this job",
+                    required=price,
+                    balance=await store.ledger.balance(tenant_id),
+                )
+        self._queue.put_nowait(row)
+        return row.id
+
+    async def get(self, tenant_id: str, job_id: int, *, agent_id: str) -> PreviewJob:
+        """Raises NotFound, also for jobs of others and of other agents."""
+        async with self._database.read() as store:
+            row = await store.jobs.find(tenant_id, job_id) if 0 <= job_id < MAX_NUMBER else None
+        if row is None or row.agent_id != agent_id:
+            raise NotFound("No such job.", param="job_id")
+        return PreviewJob(row.id, row.state, row.outputs, row.error)
+
+    def address(self, tenant_id: str, output: dict[str, Any]) -> str:
+        """The path under which anyone may fetch an output for a day."""
+        content = {"t": tenant_id, "n": output["blob"], "m": output["content_type"]}
+        return f"/v1/files/{self._secrets.sign(content, expires_at=self._clock.wall() + ADDRESS_SECONDS)}"
+
+    async def file(self, token: str) -> tuple[bytes, str]:
+        """What a signed address stands for, and its media type. Raises NotFound."""
+        content = self._secrets.opened(token, now=self._clock.wall())
+        try:
+            return await self._blobs.get(content["t"], content["n"]), content["m"]
+        except BlobNotFound as error:
+            raise NotFound("There is nothing at this address, or no longer.") from error
+
+    async def _work(self) -> None:
+        while True:
+            row = await self._queue.get()
+            try:
+                await self._do(row)
+            except VivavoceError as error:
+                await self._fail(row, error.message)
+            except Exception:
+                # The edge of the background task: one job must not stop all later ones.
+                log.exception("preview %d broke", row.id)
+                await self._fail(row, "the preview could not be made")
+
+    async def _do(self, row: JobRow) -> None:
+        order = row.order
+        async with self._database.write() as store:
+            await store.jobs.move(row.tenant_id, row.id, to="processing", at=self._clock.wall())
+        if order["remote"]:
+            audio = await self._elevenlabs.speak(
+                row.tenant_id, str(row.agent_id), order["voice"], order["text"]
+            )
+        else:
+            speech = await self._speech.speak(
+                row.tenant_id, SpeechOrder(text=order["text"], voice=order["voice"], format="mp3")
+            )
+            audio = b"".join([piece async for piece in speech])
+        blob = f"jobs/{row.id}/preview.mp3"
+        await self._blobs.put(row.tenant_id, blob, audio)
+        output = {
+            "id": secrets.randbelow(MAX_NUMBER),
+            "type": "audio",
+            "blob": blob,
+            "content_type": "audio/mpeg",
+        }
+        async with self._database.write() as store:
+            await store.jobs.move(
+                row.tenant_id, row.id, to="completed", at=self._clock.wall(), outputs=[output]
+            )
+
+    async def _fail(self, row: JobRow, message: str) -> None:
+        now = self._clock.wall()
+        try:
+            async with self._database.write() as store:
+                await store.jobs.move(row.tenant_id, row.id, to="failed", at=now, error=message)
+                await store.ledger.refund(row.tenant_id, kind="preview", ref=str(row.id), at=now)
+        except Exception:
+            # The store itself fails. The row stays as it is until the next start does it again.
+            log.exception("could not record that preview %d failed", row.id)
