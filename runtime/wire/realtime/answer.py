@@ -62,18 +62,14 @@ class Answer:
     Args:
         conversation: Where its items are kept: the call's, or for an out-of-band response one of its own.
         read: Tokens it was given to read.
-        send_audio: Whether audio goes out as events; otherwise it leaves as media, and is only counted here.
     """
 
-    def __init__(
-        self, response: Response, *, conversation: Conversation, read: Tokens, send_audio: bool, emit: Emit
-    ) -> None:
+    def __init__(self, response: Response, *, conversation: Conversation, read: Tokens, emit: Emit) -> None:
         self.response = response
         self.spoken_id: str | None = None
         """The newest item with speech in it."""
         self._conversation = conversation
         self._read = read
-        self._send_audio = send_audio
         self._emit = emit
         self._outputs: list[Item] = []
         self._deleted: set[str] = set()
@@ -105,17 +101,24 @@ class Answer:
 
     def audio(self, audio: bytes, words: Sequence[WordTime]) -> bool:
         """Add sound; False if there is no place for it: the response is written, or was cut."""
+        if not self.media(self.response.output_format.seconds(len(audio)), words):
+            return False
+        assert self._open is not None
+        if audio:
+            place = self._place(self._open)
+            delta = base64.b64encode(audio).decode()
+            self._emit("response.output_audio.delta", **place, content_index=0, delta=delta)
+        return True
+
+    def media(self, seconds: float, words: Sequence[WordTime]) -> bool:
+        """The same for sound that is not sent as events."""
         if self.response.modality == "text":
             return False
         index, message = self._open_message()
         part = message.content[0]
         if not isinstance(part, SpokenPart) or part.cut:
             return False
-        seconds = part.seconds + self.response.output_format.seconds(len(audio))
-        self._update(index, replace(part, seconds=seconds, words=(*part.words, *words)))
-        if self._send_audio and audio:
-            delta = base64.b64encode(audio).decode()
-            self._emit("response.output_audio.delta", **self._place(index), content_index=0, delta=delta)
+        self._update(index, replace(part, seconds=part.seconds + seconds, words=(*part.words, *words)))
         return True
 
     def call(self, name: str, arguments: str, call_id: str) -> None:

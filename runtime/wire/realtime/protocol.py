@@ -297,16 +297,24 @@ class RealtimeProtocol:
         The agent's next audio in the response's output format, 40–200 ms at a time, ready to be sent.
 
         ``words`` are those that begin in it; times count from the message's first audio, spans index the
-        text given to :meth:`text_delta` for this message. With ``playback="server"`` nothing is sent; call
-        it all the same, when the audio is queued, so that the heard prefix can be known.
+        text given to :meth:`text_delta` for this message.
         """
         answer = self._answers.get(response_id)
-        if answer is None or not answer.audio(audio, words) or answer.spoken_id is None:
+        if answer is None or not answer.audio(audio, words):
             return
-        self._voice_used = True
-        self._newest_spoken = (response_id, answer.spoken_id)
-        if self._playback == "client":
+        self._spoke(answer)
+        if answer.spoken_id is not None:
             self._item_sound.append(answer.spoken_id, audio, answer.response.output_format)
+
+    def media_delta(self, response_id: str, seconds: float, *, words: Sequence[WordTime] = ()) -> None:
+        """``playback="server"``: so much more of the agent's audio has left as media."""
+        answer = self._answers.get(response_id)
+        if answer is None or not answer.media(seconds, words):
+            return
+        self._spoke(answer)
+        if self._playing_id != response_id:
+            self._playing_id = response_id
+            self._emit("output_audio_buffer.started", response_id=response_id)
 
     def message_done(self, response_id: str) -> None:
         """
@@ -354,14 +362,8 @@ class RealtimeProtocol:
                 self._active_id = None
             answer.finish(status, reason, error)
 
-    def playback_started(self, response_id: str) -> None:
-        """``playback="server"``: the first frame left. No event otherwise."""
-        if self._playback == "server" and self._playing_id != response_id:
-            self._playing_id = response_id
-            self._emit("output_audio_buffer.started", response_id=response_id)
-
     def playback_drained(self, response_id: str) -> None:
-        """``playback="server"``: the last frame left."""
+        """``playback="server"``: the last of its audio has left. Comes after :meth:`response_finished`."""
         if self._playing_id == response_id:
             self._playing_id = None
             self._emit("output_audio_buffer.stopped", response_id=response_id)
@@ -589,13 +591,17 @@ class RealtimeProtocol:
             response,
             conversation=conversation,
             read=items_tokens(history) + Tokens(text_tokens(len(response.instructions))),
-            send_audio=self._playback == "client",
             emit=self._emit,
         )
         self._answers[response.id] = answer
         if response.in_conversation:
             self._active_id = response.id
         answer.begin()
+
+    def _spoke(self, answer: Answer) -> None:
+        assert answer.spoken_id is not None
+        self._voice_used = True
+        self._newest_spoken = (answer.response.id, answer.spoken_id)
 
     def _commit(self, start: float, end: float) -> str:
         item_id = self._turn_id or new_id("item")

@@ -229,7 +229,7 @@ def report(line: Line, what: str) -> None:
             core.playback_cleared(response_id, heard=0.03)
             core.response_finished(response_id, "cancelled", reason="turn_detected")
         case "play":
-            core.playback_started(response_id)
+            core.media_delta(response_id, 0.02)
         case "drain":
             core.playback_drained(response_id)
         case "begin":

@@ -1,0 +1,103 @@
+"""
+Opus for WebRTC: our voice as mono packets of 20 ms, and a caller's packets as PCM.
+
+Mono speech of full intelligibility costs 32 kb/s; the inband error correction (RFC 6716 §2.1.7) is on, so
+that a receiver can make up a lost packet from the next. libopus runs in this process, on small pieces.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import av
+import numpy as np
+
+from runtime.media.frame import PTIME, Pcm
+
+OPUS_RATE = 48_000
+"""Hz of RTP timestamps (RFC 7587 §4.1) and of what the decoder makes."""
+
+BIT_RATE = 32_000
+"""Bits per second."""
+
+EXPECTED_LOSS = 10
+"""Per cent, by which libopus weighs error correction against quality."""
+
+COMPLEXITY = 2
+"""0 to 10. Measured on speech here: 2 costs half of 5 and a third of aiortc's stereo setting."""
+
+
+class OpusEncoder:
+    """
+    One utterance, from PCM of any block length to packets of 20 ms.
+
+    Args:
+        rate: Hz of the PCM: 8, 12, 16, 24 or 48 kHz.
+    """
+
+    def __init__(self, rate: int) -> None:
+        self.frame_samples = round(PTIME * rate)
+        self._rate = rate
+        self._rest: Pcm = np.zeros(0, np.int16)
+        self._codec = av.CodecContext.create("libopus", "w")
+        self._codec.bit_rate = BIT_RATE
+        self._codec.format = "s16"
+        self._codec.layout = "mono"
+        self._codec.sample_rate = rate
+        self._codec.time_base = Fraction(1, rate)
+        self._codec.options = {
+            "application": "voip",
+            "frame_duration": "20",
+            "fec": "1",
+            "packet_loss": str(EXPECTED_LOSS),
+            "compression_level": str(COMPLEXITY),
+        }
+
+    def push(self, samples: Pcm) -> list[bytes]:
+        """Take PCM of any length, and return the packets it completes."""
+        waiting = np.concatenate((self._rest, samples)) if len(self._rest) else samples
+        whole = len(waiting) // self.frame_samples * self.frame_samples
+        self._rest = waiting[whole:]
+        return [
+            packet
+            for at in range(0, whole, self.frame_samples)
+            for packet in self._encode(waiting[at : at + self.frame_samples])
+        ]
+
+    def flush(self) -> list[bytes]:
+        """The last packet, filled up with silence; empty where nothing is left."""
+        if not len(self._rest):
+            return []
+        last = np.zeros(self.frame_samples, np.int16)
+        last[: len(self._rest)] = self._rest
+        self._rest = self._rest[:0]
+        return self._encode(last)
+
+    def _encode(self, samples: Pcm) -> list[bytes]:
+        frame = av.AudioFrame.from_ndarray(samples[None, :], format="s16", layout="mono")
+        frame.sample_rate = self._rate
+        return [bytes(packet) for packet in self._codec.encode(frame)]
+
+
+class OpusDecoder:
+    """Packets of one stream, mono or stereo, to mono PCM at 48 kHz."""
+
+    def __init__(self) -> None:
+        self._codec = av.CodecContext.create("libopus", "r")
+        self._codec.format = "s16"
+        self._codec.layout = "mono"
+        self._codec.sample_rate = OPUS_RATE
+
+    def decode(self, packet: bytes) -> Pcm:
+        """
+        Raises:
+            ValueError: It is no Opus packet.
+        """
+        if not packet:
+            return np.zeros(0, np.int16)
+        try:
+            frames = self._codec.decode(av.Packet(packet))
+        except av.FFmpegError as error:
+            raise ValueError(f"not an Opus packet: {error}") from error
+        parts = [frame.to_ndarray()[0] for frame in frames]
+        return np.concatenate(parts) if parts else np.zeros(0, np.int16)
