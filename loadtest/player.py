@@ -48,6 +48,11 @@ class Player:
             self._dry_at = at
         self._dry_at += seconds
 
+    @property
+    def dry_at(self) -> float:
+        """When the last of what arrived will have been played; 0 before anything did."""
+        return self._dry_at or 0.0
+
     def pause(self) -> None:
         """The speaker stopped on purpose: what comes next starts a new talk spurt."""
         self._dry_at = None

@@ -13,10 +13,11 @@ PIECE = "and so it goes on and on "
 PIECE_SECONDS = 1.08
 """What the tone engine takes for it: 18 letters, 0.06 s each."""
 
-PIECES = 10
+PIECES = 2
+"""In a phrase: two seconds, so that little waits on each of many hundred lines."""
 
-STOCK = 3
-"""Turns of the tongue said ahead of time, so that the voice never waits for us."""
+STOCK = 1
+"""Phrases said ahead of time, so that the voice never waits for us."""
 
 
 class SteadyBrain:

@@ -1,0 +1,122 @@
+"""
+``python -m loadtest``: N concurrent calls, more and more of them, until somebody hears a gap.
+
+    python -m loadtest                                 our server, tone engine, on a core of its own
+    python -m loadtest --peer pipecat_agent --python .venv-peers/bin/python      and another beside it
+    python -m loadtest --address voice.example.com:80 --agent agent_… --steps 10,50     one that runs
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+
+from loadtest.crowd import Plan
+from loadtest.figures import Row
+from loadtest.ramp import capacity, cores, ramp
+from loadtest.report import HEAD, line, machine, verdict, write_chart, write_json
+from loadtest.server import Server, peer, vivavoce
+
+STEPS = "25,50,100,200,300,400,500,600,700"
+PEER_STEPS = "10,25,40,50,60,75,100,150"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the test, print the table, write JSON and chart."""
+    options = _options().parse_args(arguments)
+    server_core, caller_core = cores()
+    print(
+        f"{machine()['processor']}, {machine()['cores']} cores; server on core {server_core}, "
+        f"callers on core {caller_core if options.callers == 1 else 'any'}"
+    )
+    print(HEAD)
+    rows: list[Row] = []
+    for target, steps in _targets(options, server_core):
+        with target as server:
+            plan = Plan(
+                protocol=options.protocol,
+                url=_url(options, server),
+                calls=0,
+                measure=options.seconds,
+                key=options.key,
+                core=caller_core if options.callers == 1 else None,
+            )
+            mine = ramp(
+                server,
+                plan,
+                [int(n) for n in steps.split(",")],
+                crowds=options.callers,
+                steady=options.agent == "agent_tone",
+                on_row=lambda row: print(line(row), flush=True),
+            )
+        print(verdict(mine), flush=True)
+        rows += mine
+    _compare(rows)
+    write_json(options.out / "load.json", rows, command="python -m loadtest " + " ".join(sys.argv[1:]))
+    if not options.no_chart:
+        write_chart(options.out / "load.png", rows)
+    print(f"written: {options.out}/load.json" + ("" if options.no_chart else f", {options.out}/load.png"))
+    return 0
+
+
+def _options() -> argparse.ArgumentParser:
+    options = argparse.ArgumentParser(
+        prog="python -m loadtest", description="How many calls does a server hold without a gap?"
+    )
+    options.add_argument("--address", help="host:port of a server that runs; without it, ours is started")
+    options.add_argument("--engine", choices=("tone", "clone"), default="tone", help="of the server started")
+    options.add_argument("--protocol", choices=("twilio", "realtime"), default="twilio")
+    options.add_argument("--agent", default="agent_tone", help="who answers; agent_tone never stops talking")
+    options.add_argument("--key", default="", help="API key, for --protocol realtime")
+    options.add_argument("--steps", help=f"numbers of calls, in order (default {STEPS})")
+    options.add_argument("--seconds", type=float, default=20.0, help="measured at each step (default 20)")
+    options.add_argument("--callers", type=int, default=1, help="processes that call (default 1)")
+    options.add_argument(
+        "--peer", action="append", default=[], help="a module of loadtest/peers to run beside ours"
+    )
+    options.add_argument("--peer-steps", default=PEER_STEPS, help=f"(default {PEER_STEPS})")
+    options.add_argument("--python", default=sys.executable, help="interpreter of the peers")
+    options.add_argument("--only-peers", action="store_true", help="leave ours out")
+    options.add_argument("--out", type=Path, default=Path("out"), help="folder of load.json and load.png")
+    options.add_argument("--no-chart", action="store_true")
+    return options
+
+
+def _targets(
+    options: argparse.Namespace, core: int | None
+) -> list[tuple[AbstractContextManager[Server], str]]:
+    targets: list[tuple[AbstractContextManager[Server], str]] = []
+    steps = options.steps or STEPS
+    if options.address:
+        running = Server("remote", options.address, f"/telephony/twilio/{options.agent}")
+        targets.append((nullcontext(running), steps))
+    elif not options.only_peers:
+        targets.append((vivavoce(engine=options.engine, core=core), steps))
+    targets += [(peer(name, python=options.python, core=core), options.peer_steps) for name in options.peer]
+    return targets
+
+
+def _url(options: argparse.Namespace, server: Server) -> str:
+    if options.protocol == "realtime":
+        return f"ws://{server.address}/v1/realtime?model={options.agent}"
+    return f"ws://{server.address}{server.path}"
+
+
+def _compare(rows: Sequence[Row]) -> None:
+    ours = [row for row in rows if row.server == "vivavoce"]
+    for name in dict.fromkeys(row.server for row in rows):
+        theirs = [row for row in rows if row.server == name]
+        if name == "vivavoce" or not ours or not capacity(theirs) or not capacity(ours):
+            continue
+        cost = [min(r.cpu_ms_per_call_second for r in part if r.held) for part in (ours, theirs)]
+        print(
+            f"vivavoce holds {capacity(ours) / capacity(theirs):.1f} x the calls of {name}, "
+            f"at {cost[1] / cost[0]:.1f} x less CPU a call"
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

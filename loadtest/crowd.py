@@ -1,0 +1,159 @@
+"""Many callers in one process, on one timer."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import multiprocessing.connection
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from loadtest.call import Call, Record, Script, TwilioCall, mulaw_script
+from loadtest.realtime import RealtimeCall, pcm_script
+from loadtest.speech import babble, quiet
+
+SLOTS = 8
+"""Into which the packets of a ptime are spread, so that callers do not send in one burst."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a crowd does; picklable, because it does it in a process of its own."""
+
+    protocol: str
+    """``twilio`` or ``realtime``."""
+    url: str
+    calls: int
+    first: int = 0
+    """Number of the first caller."""
+    settle: float = 3.0
+    """Seconds after the last call came up before anything counts."""
+    measure: float = 20.0
+    """Seconds that count."""
+    dials_per_second: float = 100.0
+    key: str = ""
+    speech_seconds: float = 2.0
+    silence_seconds: float = 6.0
+    core: int | None = None
+    """Processor to stay on; None leaves that to the system."""
+
+
+@dataclass(slots=True)
+class Result:
+    """What a crowd saw."""
+
+    began: float = 0.0
+    """Monotonic second from which arrivals count."""
+    ended: float = 0.0
+    records: list[Record] = field(default_factory=list)
+    cpu_seconds: float = 0.0
+    """Spent by this process while it measured."""
+    late: float = 0.0
+    """The most by which a packet of ours was late, seconds: above some 20 ms the caller is the bottleneck."""
+
+
+async def _gather(plan: Plan) -> Result:
+    result = Result()
+    calls = [_caller(plan, plan.first + n) for n in range(plan.calls)]
+    speaking = asyncio.create_task(_speak(calls, result), name="speak")
+    for n, call in enumerate(calls):
+        asyncio.get_running_loop().call_later(n / plan.dials_per_second, _dial, call)
+    await asyncio.sleep(plan.calls / plan.dials_per_second + plan.settle)
+    result.late = 0.0
+    result.began, cpu = time.monotonic(), time.process_time()
+    await asyncio.sleep(plan.measure)
+    result.ended, result.cpu_seconds = time.monotonic(), time.process_time() - cpu
+    speaking.cancel()
+    for call in calls:
+        call.hang_up()
+    result.records = [call.record for call in calls]
+    await asyncio.sleep(0.3)
+    return result
+
+
+def _dial(call: Call) -> None:
+    task = asyncio.ensure_future(call.dial())
+    _DIALLING.add(task)
+    task.add_done_callback(_DIALLING.discard)
+
+
+_DIALLING: set[asyncio.Future[None]] = set()
+
+
+async def _speak(calls: Sequence[Call], result: Result) -> None:
+    """Send every caller's packets, each in its slot of an absolute grid."""
+    ptime = calls[0].ptime
+    slots = [calls[n::SLOTS] for n in range(SLOTS)]
+    loop = asyncio.get_running_loop()
+    epoch = loop.time()
+    tick = 0
+    while True:
+        due = epoch + tick * ptime / SLOTS
+        await asyncio.sleep(max(0.0, due - time.monotonic()))
+        now = time.monotonic()
+        result.late = max(result.late, now - due)
+        for call in slots[tick % SLOTS]:
+            call.speak(now)
+        tick += 1
+
+
+_SCRIPTS: dict[str, Callable[[float, float], Script]] = {
+    "twilio": lambda talk, rest: mulaw_script(babble(talk, rate=8_000), quiet(rest, rate=8_000)),
+    "realtime": lambda talk, rest: pcm_script(babble(talk, rate=24_000), quiet(rest, rate=24_000)),
+}
+
+
+def _caller(plan: Plan, number: int) -> Call:
+    script = _script(plan.protocol, plan.speech_seconds, plan.silence_seconds)
+    if plan.protocol == "twilio":
+        return TwilioCall(plan.url, script, number=number)
+    return RealtimeCall(plan.url, script, number=number, key=plan.key)
+
+
+def _script(protocol: str, talk: float, rest: float) -> Script:
+    key = f"{protocol} {talk} {rest}"
+    if key not in _MADE:
+        _MADE[key] = _SCRIPTS[protocol](talk, rest)
+    return _MADE[key]
+
+
+_MADE: dict[str, Script] = {}
+
+
+def _run(plan: Plan, report: multiprocessing.connection.Connection) -> None:
+    import uvloop
+
+    if plan.core is not None:
+        os.sched_setaffinity(0, {plan.core})
+    report.send(uvloop.run(_gather(plan)))
+    report.close()
+
+
+def gather(plans: Sequence[Plan], *, while_running: Callable[[], None] = lambda: None) -> list[Result]:
+    """
+    Run crowds at the same time, each in a process of its own, and bring home what they saw.
+
+    Args:
+        while_running: Called twice a second meanwhile.
+    """
+    context = multiprocessing.get_context("spawn")
+    running = []
+    for plan in plans:
+        here, there = context.Pipe(duplex=False)
+        process = context.Process(target=_run, args=(plan, there), name=f"crowd from {plan.first}")
+        process.start()
+        there.close()
+        running.append((process, here))
+    results: list[Result] = []
+    for process, here in running:
+        while not here.poll(0.5):
+            while_running()
+        try:
+            results.append(here.recv())
+        except EOFError:
+            raise RuntimeError(f"{process.name} ended without a word; see its traceback above") from None
+        finally:
+            process.join()
+    return results

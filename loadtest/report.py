@@ -1,0 +1,95 @@
+"""The table a person reads, the JSON a program reads, and the chart."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from loadtest.figures import Row
+from loadtest.ramp import capacity
+
+HEAD = (
+    f"{'server':<10}{'calls':>6}{'up':>6}{'gap/min':>10}{'worst':>9}{'late p50':>10}{'p99':>8}{'p99.9':>8}"
+    f"{'answer':>9}{'turn gap':>10}{'CPU':>7}{'ms/call-s':>11}{'RSS MB':>8}{'caller':>8}"
+)
+
+
+def line(row: Row) -> str:
+    """One row of the table; milliseconds where nothing else is said."""
+    gap = f"{row.gap_p50_ms:.0f}" if row.gap_p50_ms is not None else "-"
+    return (
+        f"{row.server:<10}{row.calls:>6}{row.up:>6}{row.silence_ms_per_minute:>10.2f}{row.worst_gap_ms:>9.1f}"
+        f"{row.late_p50_ms:>10.2f}{row.late_p99_ms:>8.1f}{row.late_p999_ms:>8.1f}{row.answer_p50_ms:>9.0f}"
+        f"{gap:>10}{row.server_cpu_percent:>6.0f}%{row.cpu_ms_per_call_second:>11.2f}{row.rss_mb:>8.0f}"
+        f"{row.caller_cpu_percent:>7.0f}%"
+    )
+
+
+def verdict(rows: Sequence[Row]) -> str:
+    """How many calls this machine holds, and what ended it."""
+    held = capacity(rows)
+    last = rows[-1]
+    if last.held:
+        return f"{last.server}: {held} calls held without a gap; the ramp ended before anything broke"
+    limit = f"{last.calls} did not: {last.up} up, {last.silence_ms_per_minute:.1f} ms of silence a minute"
+    callers = "; the callers were the bottleneck" if last.caller_late_ms > 40 else ""
+    return f"{last.server}: {held} calls held without a gap, {limit}{callers}"
+
+
+def machine() -> dict[str, object]:
+    """What the figures were measured on."""
+    model = platform.processor()
+    try:
+        for entry in Path("/proc/cpuinfo").read_text().splitlines():
+            if entry.startswith("model name"):
+                model = entry.partition(":")[2].strip()
+                break
+    except OSError:
+        pass
+    return {
+        "processor": model,
+        "cores": os.cpu_count(),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "date": time.strftime("%Y-%m-%d"),
+    }
+
+
+def write_json(path: Path, rows: Sequence[Row], *, command: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    document = {"machine": machine(), "command": command, "rows": [row.as_json() for row in rows]}
+    path.write_text(json.dumps(document, indent=1) + "\n")
+
+
+def write_chart(path: Path, rows: Sequence[Row]) -> None:
+    """Calls across, quality and cost up, one line a server. Needs matplotlib."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(2, 3, figsize=(13, 7), layout="constrained")
+    panels: tuple[tuple[str, Callable[[Row], float], str], ...] = (
+        ("Inserted silence, ms per minute", lambda row: row.silence_ms_per_minute, "symlog"),
+        ("Lateness p99.9 against the grid, ms", lambda row: row.late_p999_ms, "symlog"),
+        ("Dialling to first audio, ms", lambda row: row.answer_p50_ms, "linear"),
+        ("Server CPU, % of a core", lambda row: row.server_cpu_percent, "linear"),
+        ("Server CPU per call, ms per second", lambda row: row.cpu_ms_per_call_second, "linear"),
+        ("Server memory, MB", lambda row: row.rss_mb, "linear"),
+    )
+    for axis, (title, value, scale) in zip(axes.flat, panels, strict=True):
+        for server in dict.fromkeys(row.server for row in rows):
+            mine = [row for row in rows if row.server == server]
+            values = [value(row) for row in mine]
+            axis.plot([row.calls for row in mine], values, marker="o", label=server)
+        axis.set(title=title, xlabel="concurrent calls", yscale=scale)
+        axis.set_ylim(bottom=0)
+        axis.grid(alpha=0.3)
+    axes.flat[0].legend()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
