@@ -12,8 +12,12 @@ from runtime.server.services import Services
 from runtime.wire.realtime.config import SessionConfig
 from runtime.wire.realtime.protocol import RealtimeProtocol
 from sessions.agent import AgentProfile
+from sessions.peers.audio_path import EventAudio
 from sessions.peers.realtime import SESSION_SECONDS, RealtimePeer
 from sessions.voice import SessionVoice
+
+KEEP_AUDIO_BYTES = 256 * 2**10
+"""A few seconds each way, for clients that retrieve an item they just heard of; they read its words."""
 
 SUBPROTOCOL = "realtime"
 """The one a client that offers any must get back, or browsers and Node drop the socket."""
@@ -45,8 +49,10 @@ async def realtime(socket: WebSocket) -> None:
         config,
         expires_at=int(services.clock.wall() + SESSION_SECONDS),
         agent_voice=voice.ref if profile.id == model else None,
+        keep_audio_bytes=KEEP_AUDIO_BYTES,
     )
-    peer = RealtimePeer(socket, protocol, lead=services.settings.realtime_lead_ms / 1000)
+    audio = EventAudio(protocol, lead=services.settings.realtime_lead_ms / 1000)
+    peer = RealtimePeer(socket, protocol, audio, fallback=voice.fallback)
     await services.calls.serve(opening, peer, session_id=protocol.session_id)
 
 

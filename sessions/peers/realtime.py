@@ -1,16 +1,17 @@
-"""A caller on the OpenAI Realtime WebSocket: its protocol core, driven by a session and a socket."""
+"""A caller on the OpenAI Realtime API: its protocol core, driven by a session and a socket."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, Protocol
 
 import numpy as np
-from starlette.websockets import WebSocket
 
 from runtime.errors import TransportClosed, VivavoceError, VoiceNotFound, VoiceNotReady
 from runtime.media.frame import EncodedFrame, Pcm
-from runtime.media.g711 import decode_alaw, decode_mulaw, encode_alaw, encode_mulaw
+from runtime.media.g711 import decode_alaw, decode_mulaw
 from runtime.transport.websocket import WebSocketWriter
 from runtime.turn.barge_in import BargeInSettings
 from runtime.turn.endpointing import SemanticVad, ServerVad, TurnDetection
@@ -18,16 +19,13 @@ from runtime.wire.conversation import Conversation, WordTime
 from runtime.wire.realtime import actions, config
 from runtime.wire.realtime.protocol import RealtimeProtocol, encode
 from sessions.brains.brain import Tool, ToolCall
-from sessions.peers.blocks import BlockEncoder
-from sessions.peers.peer import Call, HangUp, Outcome, ReplyOrder, TurnTaking
+from sessions.peers.audio_path import AudioPath
+from sessions.peers.peer import Call, FrameEncoder, HangUp, Outcome, ReplyOrder, TurnTaking
 from sessions.recognizer import Transcript
-from tts.phrases import WireFormat
+from sessions.voice import VoiceFallback
 
 GREET_AFTER = 0.3
 """Seconds the client has for its first word, usually ``session.update``, before the agent opens the call."""
-
-LARGEST_DELTA = 2
-"""Blocks of audio in one event at most: 40 to 200 ms."""
 
 SESSION_SECONDS = 3600.0
 """How long a session may last, as at the hosted service."""
@@ -44,23 +42,27 @@ class RealtimePeer:
     One client's socket.
 
     Args:
-        socket: Accepted.
+        socket: Accepted; a WebSocket, or a WebRTC connection that behaves like one.
         protocol: The session's core, fresh.
-        lead: Seconds by which audio may leave before it is due.
+        audio: How its audio travels.
+        fallback: Set where the session does not speak in its agent's voice; told in ``session.created``.
         lasts: Seconds after which the session expires.
     """
 
     def __init__(
         self,
-        socket: WebSocket,
+        socket: Socket,
         protocol: RealtimeProtocol,
+        audio: AudioPath,
         *,
-        lead: float,
+        fallback: VoiceFallback | None = None,
         lasts: float = SESSION_SECONDS,
     ) -> None:
         self._socket = socket
         self._protocol = protocol
-        self._lead = lead
+        self._audio = audio
+        self.transport = audio.transport
+        self._fallback = fallback
         self._lasts = lasts
         self._writer = WebSocketWriter(socket, on_closed=self._gone)
         self._reading: asyncio.Timeout | None = None
@@ -72,19 +74,17 @@ class RealtimePeer:
 
     # sessions.peers.peer.Peer: what the session reads
 
-    transport = "realtime_websocket"
-
     @property
     def conversation(self) -> Conversation:
         return self._protocol.conversation
 
     @property
     def lead(self) -> float:
-        return self._lead
+        return self._audio.lead
 
     @property
     def turn_taking(self) -> TurnTaking:
-        return turn_taking(self._protocol.config)
+        return turn_taking(self._protocol.config, rate=self._audio.caller_rate)
 
     # What the session reports
 
@@ -123,10 +123,10 @@ class RealtimePeer:
         self._flush()
         return self._order_for(response)
 
-    def encoder(self, order: ReplyOrder, position: int) -> BlockEncoder:
+    def encoder(self, order: ReplyOrder, position: int) -> FrameEncoder:
         response = self._responses.get(order.id)
-        audio = response.output_format if response else self._protocol.config.output_format
-        return BlockEncoder(WIRES[audio.type], sample_bytes=audio.sample_bytes, position=position)
+        wanted = response.output_format if response else self._protocol.config.output_format
+        return self._audio.encoder(wanted, position)
 
     def words(self, order: ReplyOrder, delta: str) -> str:
         words = self._protocol.text_delta(order.id, delta)
@@ -136,10 +136,7 @@ class RealtimePeer:
     def send_frames(
         self, order: ReplyOrder, frames: Sequence[EncodedFrame], words: Sequence[WordTime]
     ) -> None:
-        """What is due together is sent together, up to :data:`LARGEST_DELTA`."""
-        for group in _groups(frames):
-            self._protocol.audio_delta(order.id, b"".join(group), words=words)
-            words = ()
+        self._audio.send(order.id, frames, words)
         self._flush()
 
     def tool_called(self, order: ReplyOrder, call: ToolCall) -> None:
@@ -160,6 +157,7 @@ class RealtimePeer:
                 code = error.code if isinstance(error, VivavoceError) else "server_error"
                 self._protocol.response_finished(order.id, "failed", error=(code, _message(error)))
         self._responses.pop(order.id, None)
+        self._audio.finished(order.id)
         self._flush()
 
     def transfer(self, to: str) -> None:
@@ -177,8 +175,8 @@ class RealtimePeer:
     # The socket
 
     async def read(self, call: Call) -> None:
-        self._protocol.open()
-        self._flush()
+        self._open()
+        self._audio.listen(call.hear)
         greeting = asyncio.get_running_loop().call_later(GREET_AFTER, self._greet, call)
         try:
             async with asyncio.timeout(self._lasts) as self._reading:
@@ -192,6 +190,15 @@ class RealtimePeer:
             if self._closing is not None:
                 await self._closing
 
+    def _open(self) -> None:
+        """Greet the client; a member beyond the standard ones tells it of another voice than it expects."""
+        self._protocol.open()
+        if self._fallback is None:
+            return self._flush()
+        for event in self._protocol.events():
+            session = {**event["session"], "voice_fallback": asdict(self._fallback)}
+            self._writer.send_text(encode({**event, "session": session}))
+
     async def _read(self, call: Call) -> None:
         while (message := await self._socket.receive())["type"] == "websocket.receive":
             self._protocol.receive(message.get("text") or message.get("bytes") or "")
@@ -203,11 +210,12 @@ class RealtimePeer:
 
     async def _obey(self, action: actions.Action, call: Call) -> None:
         match action:
-            case actions.AppendAudio(audio):
+            case actions.AppendAudio(audio) if self._audio.caller_rate is None:
                 call.hear(DECODERS[self._protocol.config.input_format.type](audio))
                 await call.caught_up()
             case actions.SessionChanged(now, before):
-                if (how := turn_taking(now)) != turn_taking(before):
+                rate = self._audio.caller_rate
+                if (how := turn_taking(now, rate=rate)) != turn_taking(before, rate=rate):
                     call.take_turns(how)
                 self._greet(call)
             case actions.ResolveVoice(voice):
@@ -229,8 +237,9 @@ class RealtimePeer:
                 call.stop(response_id)
             case actions.ClearPlayback():
                 call.clear_playback()
-            case actions.ItemDeleted() | actions.ItemTruncated():
-                # The conversation is changed already, and on a WebSocket the client plays the audio.
+            case actions.ItemDeleted() | actions.ItemTruncated() | actions.AppendAudio():
+                # The conversation is changed already, and a client that truncates plays the audio itself.
+                # What is appended beside a microphone track has nobody to hear it.
                 pass
 
     def _greet(self, call: Call) -> None:
@@ -277,8 +286,16 @@ class RealtimePeer:
             self._reading.reschedule(asyncio.get_running_loop().time() + within)
 
 
-def turn_taking(session: config.SessionConfig) -> TurnTaking:
-    """How to listen to a session that is set like this."""
+class Socket(Protocol):
+    """The part of an ASGI WebSocket that is used, as Starlette has it."""
+
+    async def receive(self) -> Mapping[str, Any]: ...
+
+    def send(self, message: Any) -> Coroutine[Any, Any, None]: ...
+
+
+def turn_taking(session: config.SessionConfig, *, rate: int | None = None) -> TurnTaking:
+    """How to listen to a session that is set like this, where audio comes at ``rate`` or as it says."""
     wanted = session.turn_detection
     detection: TurnDetection | None
     match wanted:
@@ -295,7 +312,7 @@ def turn_taking(session: config.SessionConfig) -> TurnTaking:
             )
     language = session.transcription.language if session.transcription else None
     return TurnTaking(
-        rate=session.input_format.rate,
+        rate=rate or session.input_format.rate,
         language=language or "en",
         detection=detection,
         barge_in=BargeInSettings() if wanted is not None and wanted.interrupt_response else None,
@@ -307,32 +324,11 @@ def _pcm(audio: bytes) -> Pcm:
     return np.frombuffer(audio, "<i2", count=len(audio) // 2)
 
 
-def _bytes(samples: Pcm) -> bytes:
-    return samples.astype("<i2", copy=False).tobytes()
-
-
 DECODERS: Mapping[str, Callable[[bytes], Pcm]] = {
     "audio/pcm": _pcm,
     "audio/pcmu": decode_mulaw,
     "audio/pcma": decode_alaw,
 }
-
-WIRES: Mapping[str, WireFormat] = {
-    "audio/pcm": WireFormat("pcm/24000", 24_000, _bytes),
-    "audio/pcmu": WireFormat("pcmu/8000", 8_000, encode_mulaw),
-    "audio/pcma": WireFormat("pcma/8000", 8_000, encode_alaw),
-}
-
-
-def _groups(frames: Sequence[EncodedFrame]) -> Iterator[list[bytes]]:
-    group: list[bytes] = []
-    for frame in frames:
-        if len(group) == LARGEST_DELTA:
-            yield group
-            group = []
-        group.append(frame.payload)
-    if group:
-        yield group
 
 
 def _tool(tool: Mapping[str, object]) -> Tool:
