@@ -23,8 +23,9 @@ from runtime.server.agents import AgentService
 from runtime.server.auth import Authenticator
 from runtime.server.calls import open_calls
 from runtime.server.catalog import StoredVoices
+from runtime.server.consents import ConsentService
 from runtime.server.designs import DesignService
-from runtime.server.dialects import agentcore, openai, pyai, truedy, uponai
+from runtime.server.dialects import agentcore, elevenlabs, openai, openai_voices, pyai, truedy, uponai
 from runtime.server.dialects.route import http_error
 from runtime.server.enrolment import Enrolments
 from runtime.server.fetch import AudioFetcher
@@ -87,9 +88,12 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
     app.router.routes.extend(ops.routes)
     app.router.routes.extend(media.routes)
     app.router.routes.extend(telephony.routes)
+    app.include_router(elevenlabs.router)
+    app.include_router(elevenlabs.shared)
     app.include_router(agentcore.router)
     app.include_router(pyai.router)
     app.include_router(openai.router)
+    app.include_router(openai_voices.router)
     app.include_router(truedy.router)
     app.include_router(uponai.router)
     app.router.routes.extend(pages.routes)  # matches every path: last
@@ -199,6 +203,7 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
             default_brain="openai" if settings.openai_base_url or settings.openai_api_key else "echo",
             steady=settings.engine == "tone",
         ),
+        consents=ConsentService(database=database, blobs=blobs, worker=enroller, clock=clock),
         designs=DesignService(
             database=database, blobs=blobs, worker=enroller, engine=engine, speech=speech, clock=clock
         ),
@@ -224,6 +229,8 @@ def _renderer(path: str) -> Callable[..., Response]:
         return truedy.render_error
     if _AGENT_CORE.match(path):
         return agentcore.render_error
+    if path.startswith("/v1/text-to-speech"):
+        return elevenlabs.render_error
     if path.startswith("/api/"):
         return uponai.render_error
     return pyai.render_error

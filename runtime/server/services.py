@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from runtime.server.accounts import AccountService
     from runtime.server.agents import AgentService
     from runtime.server.auth import Authenticator
+    from runtime.server.consents import ConsentService
     from runtime.server.designs import DesignService
     from runtime.server.fetch import AudioFetcher
     from runtime.server.integrations import ElevenLabsKeys
@@ -42,6 +43,7 @@ class Services:
     once: OnceOnly
     voices: VoiceService
     agents: AgentService
+    consents: ConsentService
     designs: DesignService
     previews: PreviewService
     elevenlabs: ElevenLabsKeys

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from runtime.clock import Clock
 from runtime.errors import InvalidRequest
 from runtime.media.encode import SpeechFormat, StreamEncoder, encode
-from tts.engine import Conditioning, PcmBlock, SpeechEngine
+from tts.engine import Conditioning, PcmBlock, SpeechEngine, SpokenWord
 from tts.stream import SpeechStream
 from tts.voices.resolve import VoiceResolver
 
@@ -87,20 +87,28 @@ class Speech:
         self._stream.cancel()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        try:
-            if self._whole:
+        if self._whole:
+            try:
                 samples = [self._first.samples, *[block.samples async for block in self._blocks]]
-                yield encode(
-                    np.concatenate(samples), self.format.name, self._stream.rate, output_rate=self.rate
-                )
-                return
-            if data := self._encoder.push(self._first.samples):
-                yield data
+            finally:
+                self._stream.cancel()
+            yield encode(np.concatenate(samples), self.format.name, self._stream.rate, output_rate=self.rate)
+            return
+        async for piece, _words in self.timed():
+            if piece:
+                yield piece
+
+    async def timed(self) -> AsyncIterator[tuple[bytes, Sequence[SpokenWord]]]:
+        """
+        The file's bytes beside the words that begin in them; either may be empty.
+
+        Times count from the utterance's first sample, before any encoder adds its own delay.
+        """
+        try:
+            yield self._encoder.push(self._first.samples), self._first.words
             async for block in self._blocks:
-                if data := self._encoder.push(block.samples):
-                    yield data
-            if data := self._encoder.finish():
-                yield data
+                yield self._encoder.push(block.samples), block.words
+            yield self._encoder.finish(), ()
         finally:
             self._stream.cancel()
 

@@ -16,6 +16,7 @@ from tts.engine import Conditioning
 from tts.engines import synthesizer
 from tts.voices.gate import Gate, GateReport, Profile, Window
 from tts.voices.gate.picture import draw_report
+from tts.voices.same_speaker import same_speaker
 
 if TYPE_CHECKING:
     from tts.engines.clone.design import VoiceDesign
@@ -115,6 +116,15 @@ class EnrolmentService:
                 f"the engine {engine.info.name} cannot design voices", fix="set VIVAVOCE_ENGINE=clone"
             )
         return engine.design(VoiceDesign.from_json(recipe), voice_id=voice_id)
+
+    def same_speaker(self, one: Upload, other: Upload) -> bool:
+        """
+        Whether nothing speaks against these being one person.
+
+        Raises:
+            Undecodable: One of them is no recording.
+        """
+        return same_speaker(self._decode(one), self._decode(other))
 
     def _decode(self, upload: Upload) -> Recording:
         sha256 = hashlib.sha256(upload.data).hexdigest()
