@@ -37,6 +37,9 @@ class Row:
     up: int
     """Calls that came up and were still up at the end."""
     refused: int
+    """Calls told no, or not reached at all."""
+    dropped: int
+    """Calls the server hung up on."""
     silence_ms_per_minute: float
     """Inserted silence in a minute of a call, on average."""
     worst_gap_ms: float
@@ -86,6 +89,7 @@ def row(results: Sequence[Result], *, server: str, usage: Usage, seconds: float,
         calls=len(records),
         up=len(up),
         refused=sum(bool(record.refused) for record, _ in records),
+        dropped=sum(bool(record.closed) for record, _ in records),
         silence_ms_per_minute=1000 * sum(player.silence for player in players) / minutes,
         worst_gap_ms=1000 * max((player.worst for player in players), default=0.0),
         calls_with_gaps=sum(player.gaps > 0 for player in players),

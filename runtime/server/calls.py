@@ -14,6 +14,7 @@ from runtime.server.agents import DEFAULT_CHAT_MODEL
 from runtime.settings import Settings
 from runtime.transport.loop_lag import LoopLag
 from runtime.transport.pacer import Pacer
+from runtime.turn.gated import GatedVad
 from runtime.turn.silero import SileroVad
 from runtime.turn.vad import VadBatch
 from sessions.agent import AgentProfile
@@ -50,7 +51,7 @@ async def open_calls(
     lag: LoopLag,
 ) -> SessionManager:
     """Start the recogniser and join what live calls share; ``stack`` takes it down."""
-    hearing = Hearing(VadBatch(SileroVad()))
+    hearing = Hearing(VadBatch(GatedVad(SileroVad())))
     stack.callback(hearing.close)
     recognizer: Recognizer | None = None
     if settings.recognizer_workers:
