@@ -12,6 +12,7 @@ import numpy as np
 from runtime.errors import TransportClosed, VivavoceError, VoiceNotFound, VoiceNotReady
 from runtime.media.frame import EncodedFrame, Pcm
 from runtime.media.g711 import decode_alaw, decode_mulaw
+from runtime.media.resample import StreamResampler
 from runtime.transport.websocket import WebSocketWriter
 from runtime.turn.barge_in import BargeInSettings
 from runtime.turn.endpointing import SemanticVad, ServerVad, TurnDetection
@@ -194,10 +195,11 @@ class RealtimePeer:
         """Greet the client; a member beyond the standard ones tells it of another voice than it expects."""
         self._protocol.open()
         if self._fallback is None:
-            return self._flush()
-        for event in self._protocol.events():
-            session = {**event["session"], "voice_fallback": asdict(self._fallback)}
-            self._writer.send_text(encode({**event, "session": session}))
+            self._flush()
+        else:
+            for event in self._protocol.events():
+                session = {**event["session"], "voice_fallback": asdict(self._fallback)}
+                self._writer.send_text(encode({**event, "session": session}))
 
     async def _read(self, call: Call) -> None:
         while (message := await self._socket.receive())["type"] == "websocket.receive":
@@ -228,7 +230,7 @@ class RealtimePeer:
             case actions.ItemCreated(item, audio):
                 self._client_leads = True
                 if audio is not None:
-                    call.recognise(item.id, DECODERS[self._protocol.config.input_format.type](audio))
+                    call.recognise(item.id, self._recording(audio))
             case actions.CreateResponse(response):
                 self._client_leads = True
                 call.order(self._order_for(response))
@@ -241,6 +243,16 @@ class RealtimePeer:
                 # The conversation is changed already, and a client that truncates plays the audio itself.
                 # What is appended beside a microphone track has nobody to hear it.
                 pass
+
+    def _recording(self, audio: bytes) -> Pcm:
+        """Audio of an item, at the rate of the caller's."""
+        written = self._protocol.config.input_format
+        samples = DECODERS[written.type](audio)
+        rate = self._audio.caller_rate
+        if rate is None or rate == written.rate:
+            return samples
+        resampler = StreamResampler(written.rate, rate)
+        return np.concatenate((resampler.push(samples), resampler.flush()))
 
     def _greet(self, call: Call) -> None:
         """Let the agent open the call, unless the client has begun to."""

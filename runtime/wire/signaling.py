@@ -1,0 +1,42 @@
+"""What a WebRTC offer must hold, and what is changed in it before it is answered."""
+
+from __future__ import annotations
+
+from runtime.errors import InvalidRequest
+
+MAX_SDP_CHARACTERS = 64 * 1024
+"""A browser's offer of one audio section and a data channel has three to six thousand."""
+
+
+def read_offer(sdp: str) -> str:
+    """
+    The offer as it can be answered: with the audio and the events channel we need, and no dead end.
+
+    An offer made before any candidate was found may still say that there will be no more of them; taken at
+    its word it could never connect. The line is dropped: the offerer's address is learnt from its checks
+    (RFC 8445 §7.3.1.3).
+
+    Raises:
+        InvalidRequest: Not SDP, too long, or without an Opus audio section or a data channel.
+    """
+    if len(sdp) > MAX_SDP_CHARACTERS:
+        raise InvalidRequest(
+            f"The offer has {len(sdp)} characters; at most {MAX_SDP_CHARACTERS} are read.", param="sdp"
+        )
+    lines = sdp.replace("\r\n", "\n").rstrip("\n").split("\n")
+    if lines[0] != "v=0":
+        raise InvalidRequest("The body is not an SDP offer: it must begin with 'v=0'.", param="sdp")
+    if not any(line.startswith("m=audio ") for line in lines):
+        raise InvalidRequest("The offer has no audio section: add a microphone track to it.", param="sdp")
+    if not any(line.lower().startswith("a=rtpmap:") and "opus/48000" in line.lower() for line in lines):
+        raise InvalidRequest(
+            "The offer does not include Opus at 48 kHz, the only codec spoken here.", param="sdp"
+        )
+    if not any(line.startswith("m=application ") for line in lines):
+        raise InvalidRequest(
+            "The offer has no data channel: create one with the label 'oai-events' before the offer.",
+            param="sdp",
+        )
+    if not any(line.startswith("a=candidate:") for line in lines):
+        lines = [line for line in lines if line != "a=end-of-candidates"]
+    return "\r\n".join(lines) + "\r\n"
