@@ -3,27 +3,28 @@ Decide whether a sound over our speech means "stop": duck first, stop when sure,
 
 Three stages, all in audio time of the caller's stream, and only while we speak:
 
-1. *Duck.* After ``duck_after`` of speech the playout is held (or lowered): nothing is lost yet, and the
-   caller hears at once that they were noticed.
-2. *Stop.* Sure when the voice has gone on for ``stop_after``, or for ``words_after`` with words in it that
-   are no back-channel ("mm-hm", "yeah", "okay").
+1. *Duck.* After ``duck_after`` of speech the playout is held: nothing is lost yet, and the caller hears at
+   once that they were noticed.
+2. *Stop.* Sure when the voice has gone on for ``stop_after``, or at once when it says a word that means it
+   ("stop", "wait", "no").
 3. *Resume.* When the sound ends before that, and stays away for ``resume_after``.
 
-Coughs, keys and doors are short and mostly score low with the VAD, back-channels are short: length is what
-tells them from a caller who wants the floor, and words where the recogniser is quick enough. A short "stop!"
-whose words come late is still a turn of the caller's, answered when the endpointer ends it.
+Keys and doors score low with the VAD, coughs and back-channels ("mm-hm", "yeah") are short: length tells
+them from a caller who wants the floor. What words may add depends on the recogniser: one that makes words of
+every hum can only be believed for a few, one that hears well may stop us with any word; see ``words``.
+Spectral tilt was tried as a sign of closed-mouth hums, and does not tell them from the vowels of men.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from runtime.media.frame import LISTENING_RATE
 from runtime.turn.events import BargedIn, BargeInEvent, Ducked, FalseAlarm, VadWindow
 
-_MAX_BACK_CHANNEL_WORDS: Final = 3
+_MAX_BACK_CHANNEL_WORDS: Final = 4
 _WORD: Final = re.compile(r"[^\W_]+(?:[-'’][^\W_]+)*")
 
 
@@ -35,18 +36,21 @@ class BargeInSettings:
     """Speech probability from which a window counts; above the endpointer's, as our own echo may leak in."""
     min_level: float = -50.0
     """dBFS below which a window never counts: far voices, and what an echo canceller leaves over."""
-    duck_after: float = 0.096
-    """Seconds of speech after which our audio is held."""
-    stop_after: float = 0.6
-    """Seconds of speech after which we are sure without any words."""
+    duck_after: float = 0.064
+    """Seconds of speech after which our audio is held. Longer ignores more coughs, and holds later."""
+    stop_after: float = 0.7
+    """Seconds of speech after which we are sure without any words. Back-channels last up to 0.7 s."""
     resume_after: float = 0.25
     """Seconds of silence, before we were sure, after which it was a false alarm."""
-    words: bool = True
-    """Whether words heard may decide earlier (or, back-channels, later) than length alone does."""
-    words_after: float = 0.25
-    """Seconds of speech from which on words decide: recognisers make words of coughs, too."""
+    words: Literal["off", "commands", "any"] = "commands"
+    """
+    Which words stop us before length does: none; those that ask for the floor (right for the embedded
+    recogniser, which makes words of hums and coughs); or all but back-channels (for a good one).
+    """
+    words_after: float = 0.16
+    """Seconds of speech from which on words decide."""
     back_channel_limit: float = 1.2
-    """Seconds of speech after which even words that are all back-channels stop us."""
+    """Seconds of speech after which even words that are all back-channels stop us; not with ``off``."""
 
     def __post_init__(self) -> None:
         for name, value, low, high in (
@@ -55,7 +59,7 @@ class BargeInSettings:
             ("duck_after", self.duck_after, 0.0, 2.0),
             ("stop_after", self.stop_after, self.duck_after, 5.0),
             ("resume_after", self.resume_after, 0.0, 5.0),
-            ("words_after", self.words_after, 0.0, 5.0),
+            ("words_after", self.words_after, 0.0, self.stop_after),
             ("back_channel_limit", self.back_channel_limit, self.stop_after, 10.0),
         ):
             if not low <= value <= high:
@@ -78,6 +82,7 @@ class BargeInDetector:
         self._ducked = False
         self._decided = False
         self._words = ""
+        self._commanded = False
 
     @property
     def ducked(self) -> bool:
@@ -112,25 +117,40 @@ class BargeInDetector:
         return None
 
     def transcribed(self, text: str) -> None:
-        """Tell the words recognised since the onset; they count from the next window on."""
+        """
+        Tell the words recognised since the onset; they count from the next window on.
+
+        A command counts even when the recogniser thinks better of it: partial results say "stop" and then
+        "stuff", and the one who said it meant it.
+        """
         self._words = text
+        self._commanded |= has_command(text)
 
     def reset(self) -> None:
         """We have stopped speaking by ourselves, or started anew: forget what was heard."""
         self._onset, self._speech, self._words = None, 0, ""
-        self._ducked = self._decided = False
+        self._ducked = self._decided = self._commanded = False
 
     def _sure(self) -> bool:
         settings = self.settings
-        if not settings.words or not self._words.strip():
-            return self._speech >= _samples(settings.stop_after)
-        if is_back_channel(self._words):
-            return self._speech >= _samples(settings.back_channel_limit)
-        return self._speech >= _samples(settings.words_after)
+        needed = settings.stop_after
+        if settings.words != "off":
+            if self._commanded:
+                needed = settings.words_after
+            elif is_back_channel(self._words):
+                needed = settings.back_channel_limit
+            elif settings.words == "any" and self._words.strip():
+                needed = settings.words_after
+        return self._speech >= _samples(needed)
+
+
+def has_command(text: str) -> bool:
+    """Whether a word in it asks for the floor (English): "stop", "wait", "no", "excuse me"."""
+    return not _COMMANDS.isdisjoint(_WORD.findall(text.lower()))
 
 
 def is_back_channel(text: str) -> bool:
-    """Whether the words only say "I am listening" (English): at most three of them, each a known one."""
+    """Whether the words only say "I am listening" (English): at most four of them, each a known one."""
     words = _WORD.findall(text.lower())
     return 0 < len(words) <= _MAX_BACK_CHANNEL_WORDS and all(word in _BACK_CHANNELS for word in words)
 
@@ -139,9 +159,17 @@ def _samples(seconds: float) -> int:
     return round(seconds * LISTENING_RATE)
 
 
+# What the embedded recogniser makes of "mm-hm" is spelled out, too: "m", "h".
 _BACK_CHANNELS: Final = frozenset(
     """
-    mm mhm mm-hm mmhm mmm hm hmm uh huh uh-huh uhhuh ah aha oh um er right yeah yep yup yes ok okay sure good
-    great nice cool wow really see i exactly absolutely totally alright all true indeed gotcha got it
+    mm mhm mm-hm mmhm mmm m h hm hmm uh huh uh-huh uhhuh ah aha oh um er right yeah yep yup yes ok okay sure
+    good great nice cool wow really see i understand exactly absolutely totally alright all true indeed gotcha
+    got get it thing
     """.split()  # noqa: SIM905 - a list of words reads better as words
+)
+
+_COMMANDS: Final = frozenset(
+    """
+    stop wait no nope hold excuse sorry pardon hello hey listen actually cancel quiet enough
+    """.split()  # noqa: SIM905
 )

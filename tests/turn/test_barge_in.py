@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -67,12 +69,30 @@ def test_a_far_voice_is_nothing_at_all() -> None:
     assert Line(BargeInSettings(min_level=-45.0)).hear(3.0, level=-50.0) == []
 
 
-def test_words_stop_us_before_length_does() -> None:
+def test_a_command_stops_us_before_length_does() -> None:
     line = Line(BargeInSettings(words_after=0.25, stop_after=0.8))
     line.hear(0.256)
     line.detector.transcribed("wait a minute")
     (barged_in,) = line.hear(0.1)
     assert isinstance(barged_in, BargedIn)
+
+
+def test_a_command_counts_even_when_the_recogniser_thinks_better_of_it() -> None:
+    line = Line()
+    line.hear(0.256)
+    line.detector.transcribed("stop")
+    line.detector.transcribed("stuff")
+    assert [type(event) for event in line.hear(0.1)] == [BargedIn]
+
+
+@pytest.mark.parametrize(("words", "expected"), [("commands", []), ("any", [BargedIn])])
+def test_other_words_stop_us_only_where_the_recogniser_is_trusted(
+    words: Literal["commands", "any"], expected: list[type]
+) -> None:
+    line = Line(BargeInSettings(words=words))
+    line.hear(0.256)
+    line.detector.transcribed("my other number")
+    assert [type(event) for event in line.hear(0.1)] == expected
 
 
 def test_a_short_command_stops_us_when_its_words_come_after_it() -> None:
@@ -84,7 +104,7 @@ def test_a_short_command_stops_us_when_its_words_come_after_it() -> None:
 
 
 def test_words_made_of_a_cough_are_too_short_to_count() -> None:
-    line = Line(BargeInSettings(words_after=0.25))
+    line = Line(BargeInSettings(words="any", words_after=0.25))
     line.hear(0.16)
     line.detector.transcribed("the")
     assert [type(event) for event in line.quiet(1.0)] == [FalseAlarm]
@@ -94,7 +114,7 @@ def test_a_long_back_channel_does_not_stop_us() -> None:
     line = Line(BargeInSettings(stop_after=0.6, back_channel_limit=1.2))
     line.hear(0.32)
     line.detector.transcribed("yeah okay")
-    events = line.hear(0.6) + line.quiet(1.0)
+    events = line.hear(0.7) + line.quiet(1.0)
     assert [type(event) for event in events] == [FalseAlarm]
 
 
@@ -112,7 +132,7 @@ def test_one_sound_is_decided_once_and_the_next_anew() -> None:
 
 
 def test_words_can_be_switched_off() -> None:
-    line = Line(BargeInSettings(words=False, stop_after=0.8))
+    line = Line(BargeInSettings(words="off", stop_after=0.8))
     line.hear(0.32)
     line.detector.transcribed("stop right there")
     assert line.hear(0.3) == []
@@ -134,7 +154,7 @@ def test_settings_out_of_range_are_refused_by_name(setting: dict[str, float]) ->
 
 
 @pytest.mark.parametrize(
-    "text", ["mm-hm", "Uh-huh.", "yeah", "Yeah, okay", "right, right", "oh I see", "got it"]
+    "text", ["mm-hm", "Uh-huh.", "yeah", "Yeah, okay", "right, right", "oh I see", "got it", "m m h m"]
 )
 def test_back_channels(text: str) -> None:
     assert is_back_channel(text)
