@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from runtime import metrics
 from runtime.errors import AtCapacity
@@ -87,17 +88,21 @@ class SessionManager:
             opening: From :meth:`open`.
             session_id: Defaults to a fresh ``sess_…``.
         """
+        session_id = session_id or f"sess_{secrets.token_hex(12)}"
         session = Session(
-            session_id or f"sess_{secrets.token_hex(12)}",
+            session_id,
             opening.profile,
             peer=peer,
             voice=opening.voice,
             brain=opening.brain,
             equipment=self._equipment,
-            on_turn=self._on_turn,
+            on_turn=partial(self._turn_over, session_id),
         )
         began = self._equipment.clock.now()
         reason = "ended"
+        log.info(
+            "%s: %s call to %s, voice %s", session_id, peer.transport, opening.profile.id, opening.voice.ref
+        )
         with self._counted(session, peer.transport):
             try:
                 await session.run()
@@ -105,8 +110,15 @@ class SessionManager:
                 reason = "fault"
                 log.exception("call %s broke", session.id)
                 peer.hang_up("fault")
+        seconds = self._equipment.clock.now() - began
+        log.info("%s: %s after %.1f s and %d items", session_id, reason, seconds, len(peer.conversation))
         metrics.calls.labels(peer.transport, reason).inc()
-        metrics.call_seconds.labels(peer.transport).observe(self._equipment.clock.now() - began)
+        metrics.call_seconds.labels(peer.transport).observe(seconds)
+
+    def _turn_over(self, session_id: str, timeline: Timeline) -> None:
+        stages = " ".join(f"{name} {seconds:.3f}" for name, seconds in timeline.stages().items())
+        log.info("%s: reply after %.3f s (%s)", session_id, timeline.response_gap or 0.0, stages)
+        self._on_turn(timeline)
 
     @contextmanager
     def _counted(self, session: Session, transport: str) -> Iterator[None]:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, TypeAlias
 
+from runtime import metrics
 from runtime.errors import RecognitionError, WorkerDied
 from runtime.media.frame import LISTENING_RATE, Pcm
 from runtime.media.resample import StreamResampler
@@ -67,7 +68,8 @@ class Scribe:
 
     async def _finish(self, item_id: str, speech: RecognizerStream, then: Callable[[], None]) -> None:
         try:
-            transcript = await speech.finish()
+            with metrics.recognition_seconds.time():
+                transcript = await speech.finish()
         except (RecognitionError, WorkerDied) as error:
             self._page.not_transcribed(item_id, error)
         else:

@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from typing import Any
 
+from runtime import metrics
 from runtime.media.frame import LISTENING_RATE, Pcm
 from runtime.turn.events import BargedIn, Ducked, FalseAlarm, IdleTimedOut, SpeechStarted
 from runtime.wire.conversation import Item, Message
@@ -332,11 +333,13 @@ class Session:
 
     def _interrupt(self) -> None:
         """The caller takes the floor: stop at once, keep what was heard, and tell the peer."""
+        with metrics.clear_seconds.time():
+            self._silence()
         reply, self._active = self._active, None
         self._owed = None
         self._stop_timer("farewell")
-        self._silence()
         if reply is not None:
+            metrics.barge_ins.inc()
             self._replies[reply.order.id][1].cancel()
             self._peer.reply_finished(reply.order, "interrupted")
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
+from runtime import metrics
 from runtime.clock import Clock
 from runtime.media.frame import EncodedFrame
 from runtime.media.scheduler import Playout
@@ -15,7 +16,7 @@ from runtime.wire.conversation import WordTime
 from sessions.peers.peer import FrameEncoder, ReplyOrder
 from sessions.timeline import Timeline
 from sessions.utterance import END, Utterance
-from tts.engine import Conditioning, SpeechEngine
+from tts.engine import Conditioning, SpeechEngine, SpokenWord
 from tts.phrases import PhraseBook, PhrasePart, WireFormat, coded_parts
 from tts.stream import SpeechStream
 
@@ -198,17 +199,30 @@ class Speaker:
             async for part in parts:
                 seconds += part.samples / wire.rate
                 yield _moved(part, begin, characters) if characters else part
-            characters += len(line.text if isinstance(line, SpeechStream) else line)
+            if isinstance(line, SpeechStream):
+                _note(line)
+                characters += len(line.text)
+            else:
+                characters += len(line)
+
+
+def _note(speech: SpeechStream) -> None:
+    if speech.ttfb is not None:
+        metrics.first_audio_seconds.observe(speech.ttfb)
+    if speech.rtf is not None:
+        metrics.synthesis_rtf.observe(speech.rtf)
 
 
 def _moved(part: PhrasePart, seconds: float, characters: int) -> PhrasePart:
-    words = (
-        replace(
-            word,
-            start=word.start + seconds,
-            end=word.end + seconds,
-            source=(word.source[0] + characters, word.source[1] + characters),
+    if not part.words:
+        return part
+    words = tuple(
+        SpokenWord(
+            word.word,
+            word.start + seconds,
+            word.end + seconds,
+            (word.source[0] + characters, word.source[1] + characters),
         )
         for word in part.words
     )
-    return replace(part, words=tuple(words))
+    return PhrasePart(part.coded, part.samples, words)
