@@ -43,6 +43,7 @@ class Settings(BaseSettings):
     """Processes that recognise speech (about 100 MB each); 0 turns transcription off."""
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """What is worth a line on stderr."""
 
     log_format: Literal["text", "json"] = "text"
     """Lines for people, or one JSON object a line."""
@@ -102,6 +103,7 @@ class Settings(BaseSettings):
     """Chat endpoint of the ``openai`` brain."""
 
     openai_api_key: str | None = None
+    """Its key."""
 
     drain_seconds: float = Field(default=20.0, ge=0)
     """How long live calls may go on after SIGTERM."""

@@ -22,7 +22,7 @@ def settings_table() -> str:
     for name, field in Settings.model_fields.items():
         default = field.default if field.default_factory is None else "by the machine"
         shown = "none" if default is None else f"`{default}`"
-        text = " ".join(told.get(name, "").split())
+        text = " ".join(told.get(name, "").split()).replace("``", "`")
         rows.append(f"| `VIVAVOCE_{name.upper()}` | {shown} | {text} |")
     return "\n".join(rows)
 
