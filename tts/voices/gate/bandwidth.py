@@ -49,6 +49,9 @@ TRADED_CORRELATION = 0.25
 TRADED_PROMINENCE = 0.18
 """At these four frequencies unprocessed voices reach 0.19 and 0.14."""
 
+_MASKING_DB = 50.0
+"""Noise within this of the strongest band hides the highs of a voice, which lie 30 to 60 dB below it."""
+
 _LOWEST_NYQUIST = 3_400.0
 """Hz. Below this nothing is sold as a recording of a voice."""
 
@@ -73,6 +76,8 @@ class Bandwidth:
     """The lowest mirror found: the Nyquist frequency of the rate it was up-sampled from."""
     floor_db: float | None
     """Level above the effective bandwidth, relative to the strongest band; None where nothing lies above."""
+    masked: bool
+    """Whether noise hides what may lie above: the pauses fill the next bands as much as the speech does."""
     cliff_db: float
     """The steepest fall of the loud-frame spectrum over 1 kHz, above 3 kHz."""
 
@@ -80,7 +85,7 @@ class Bandwidth:
 def measure_bandwidth(sound: Sound) -> Bandwidth:
     """Both measures on the native-rate spectrogram. Needs a fifth of a second of speech, else finds 0 Hz."""
     if int(sound.active.sum()) < 20:
-        return Bandwidth(0.0, 0.0, 0.0, None, None, 0.0)
+        return Bandwidth(0.0, 0.0, 0.0, None, None, False, 0.0)
     levels = _band_levels(sound)
     loud = np.percentile(levels[sound.active], 97, axis=0)
     quiet = np.percentile(levels, 10, axis=0)
@@ -90,12 +95,14 @@ def measure_bandwidth(sound: Sound) -> Bandwidth:
     mirror, correlation = _image(sound, below=modulated)
     effective = modulated if mirror is None else min(modulated, mirror)
     above = loud[int(effective // BAND_HZ) + 2 :]
+    hidden = quiet[round(modulated / BAND_HZ) :][:4]
     return Bandwidth(
         effective_hz=effective,
         modulated_hz=modulated,
         image_correlation=correlation,
         image_hz=mirror,
         floor_db=float(above.max() - loud.max()) if len(above) else None,
+        masked=mirror is None and bool(len(hidden) and hidden.max() > loud.max() - _MASKING_DB),
         cliff_db=_cliff(loud),
     )
 

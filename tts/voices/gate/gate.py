@@ -102,6 +102,9 @@ class Gate:
             elif limit.breaks(value, warns := limit.warns_at(self.profile)):
                 code = limit.warn_code or limit.code
                 warnings.setdefault(code, _reason(limit, value, warns, found, since, severity="warning"))
+        if found.masked and reasons.keys() & {"too_noisy", "music_detected"}:
+            # What the noise hides is not known to be missing: the noise is the reason.
+            reasons.pop("insufficient_bandwidth", None)
         return tuple(reasons.values()), tuple(w for code, w in warnings.items() if code not in reasons)
 
     def _metrics(self, values: Mapping[str, float | int | str | None]) -> Mapping[str, Metric]:

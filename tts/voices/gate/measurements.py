@@ -14,6 +14,7 @@ from tts.voices.gate.level import measure_clipping, measure_loudness
 from tts.voices.gate.losses import measure_losses
 from tts.voices.gate.music import measure_music
 from tts.voices.gate.noise import measure_noise
+from tts.voices.gate.overlap import measure_overlap
 from tts.voices.gate.pitch import track_pitch
 from tts.voices.gate.room import measure_reverberation
 from tts.voices.gate.sound import Sound, silences
@@ -34,6 +35,8 @@ class Measurements:
     remarks: Mapping[str, str]
     """What a person should know beside the number."""
     speech: tuple[Span, ...]
+    masked: bool = False
+    """Noise hides how high the voice reaches."""
 
 
 def measure(sound: Sound, recording: Recording, channels: Channels) -> Measurements:
@@ -69,7 +72,7 @@ def measure(sound: Sound, recording: Recording, channels: Channels) -> Measureme
     pitch = track_pitch(sound)
     clipping, loudness = measure_clipping(sound), measure_loudness(sound)
     noise, losses = measure_noise(sound), measure_losses(sound)
-    speakers = measure_speakers(sound, pitch)
+    speakers, overlap = measure_speakers(sound, pitch), measure_overlap(sound)
     values |= {
         "effective_bandwidth_hz": round(bandwidth.effective_hz),
         "modulated_bandwidth_hz": round(bandwidth.modulated_hz),
@@ -90,20 +93,22 @@ def measure(sound: Sound, recording: Recording, channels: Channels) -> Measureme
         "noise_floor_dbfs": _rounded(noise.floor_dbfs, 1),
         "reverb_t60_s": _rounded(measure_reverberation(sound), 2),
         "music_score": round(measure_music(sound), 2),
-        "speaker_count": 2 if speakers.second_seconds else 1,
+        "speaker_count": 2 if speakers.second_seconds or overlap.seconds > 0.06 else 1,
         "speaker_change_score": round(speakers.score, 1),
         "second_speaker_s": round(speakers.second_seconds, 2),
+        "overlap_s": round(overlap.seconds, 2),
         "lost_s": round(losses.seconds, 3),
         "f0_median_hz": _rounded(pitch.median_hz, 1),
     }
     spans |= {
         "clipping_ratio": clipping.spans,
         "second_speaker_s": speakers.spans,
+        "overlap_s": overlap.spans,
         "lost_s": losses.spans,
     }
     if (remark := _image_remark(bandwidth)) is not None:
         remarks["effective_bandwidth_hz"] = remark
-    return Measurements(values, spans, remarks, sound.speech)
+    return Measurements(values, spans, remarks, sound.speech, bandwidth.masked)
 
 
 def _image_remark(bandwidth: Bandwidth) -> str | None:

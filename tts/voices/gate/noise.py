@@ -24,7 +24,7 @@ class Noise:
     snr_db: float | None
     """Mean power of speech over mean power of the pauses, 150 Hz to 8 kHz."""
     rumble_snr_db: float | None
-    """The same from 20 Hz up: low where traffic or wind drowns everything."""
+    """The same from 20 Hz up and with every knock counted: low where wind or handling drowns everything."""
     floor_dbfs: float | None
     """Level of the pauses from 20 Hz up."""
 
@@ -43,20 +43,20 @@ def measure_noise(sound: Sound) -> Noise:
     low, high = _SPEECH_HZ
     power = sound.spectrogram[:, (frequency >= low) & (frequency < high)].sum(axis=1)
     everything = sound.spectrogram[:, frequency >= _AUDIBLE_HZ].sum(axis=1)
-    floor = _pauses(everything, sound)
+    floor = _pauses(everything, sound, calmest=1.0)
     return Noise(
-        snr_db=_ratio_db(power, _pauses(power, sound), sound),
+        snr_db=_ratio_db(power, _pauses(power, sound, calmest=0.98), sound),
         rumble_snr_db=_ratio_db(everything, floor, sound),
         floor_dbfs=float(10 * np.log10(floor * 2 / sound.window_samples + 1e-13)),
     )
 
 
-def _pauses(power: Floats, sound: Sound) -> float:
+def _pauses(power: Floats, sound: Sound, *, calmest: float) -> float:
+    """Mean power of the pauses, over their ``calmest`` share: one part in fifty may be a click or a breath."""
     pauses = power[sound.resting]
     if len(pauses) < _FEW:
         pauses = np.sort(power)[: max(5, len(power) // 20)]
-    # One part in fifty may be a click or a breath cut in two.
-    return float(np.mean(np.sort(pauses)[: max(1, int(0.98 * len(pauses)))]))
+    return float(np.mean(np.sort(pauses)[: max(1, int(calmest * len(pauses)))]))
 
 
 def _ratio_db(power: Floats, floor: float, sound: Sound) -> float:

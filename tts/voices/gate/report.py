@@ -75,7 +75,7 @@ class GateReport:
         return self.verdict == "accepted"
 
     def at_place(self, places: Sequence[int]) -> GateReport:
-        """The same report when its recordings were files ``places`` of the upload; the others are unreadable."""
+        """The same report when its recordings were files ``places`` of the upload, the others unreadable."""
         if self.window is None:
             return self
         return replace(self, window=replace(self.window, file=places[self.window.file]))
