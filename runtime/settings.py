@@ -87,6 +87,10 @@ class Settings(BaseSettings):
     phrase_cache_bytes: int = Field(default=64 * 2**20, ge=0)
     """Encoded greetings, fillers and prompts kept in memory, for all calls."""
 
+    ice_servers: tuple[dict[str, str | list[str]], ...] = ()
+    """STUN and TURN for WebRTC, as JSON: ``[{"urls": "turn:…", "username": "…", "credential": "…"}]``. None
+    are needed where callers reach this machine's own addresses."""
+
     realtime_lead_ms: int = Field(default=200, ge=0, le=2000)
     """How far ahead of its time a frame may leave on a WebSocket."""
 

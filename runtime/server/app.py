@@ -17,12 +17,13 @@ from starlette.responses import Response
 from runtime import metrics
 from runtime.clock import Clock, SystemClock
 from runtime.media.container import DecodeLimits
-from runtime.server import media, ops, pages, telephony
+from runtime.server import media, ops, pages, telephony, webrtc
 from runtime.server.accounts import AccountService, listens_on_loopback
 from runtime.server.agents import AgentService
 from runtime.server.auth import Authenticator
 from runtime.server.calls import open_calls
 from runtime.server.catalog import StoredVoices
+from runtime.server.client_secrets import ClientSecrets
 from runtime.server.consents import ConsentService
 from runtime.server.designs import DesignService
 from runtime.server.dialects import agentcore, elevenlabs, openai, openai_voices, pyai, truedy, uponai
@@ -38,6 +39,7 @@ from runtime.server.secrets import Secrets, load_secret
 from runtime.server.services import Services
 from runtime.server.speech import SpeechService
 from runtime.server.voices import VoiceService
+from runtime.server.webrtc import WebRtcCalls
 from runtime.settings import Settings
 from runtime.store.blobs import Blobs
 from runtime.store.database import Database
@@ -87,6 +89,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
     app.add_exception_handler(HTTPException, _nothing_here)
     app.router.routes.extend(ops.routes)
     app.router.routes.extend(media.routes)
+    app.router.routes.extend(webrtc.routes)
     app.router.routes.extend(telephony.routes)
     app.include_router(elevenlabs.router)
     app.include_router(elevenlabs.shared)
@@ -184,13 +187,18 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
     stack.callback(lag.stop)
     calls = await open_calls(settings, clock, stack, engine=engine, resolver=resolver, pacer=pacer, lag=lag)
 
+    rtc = WebRtcCalls(calls)
+    stack.push_async_callback(rtc.close)
+    authenticator = Authenticator(database, clock)
+
     sandbox = listens_on_loopback(settings.host) if settings.sandbox_keys is None else settings.sandbox_keys
     return Services(
         settings=settings,
         clock=clock,
         database=database,
         blobs=blobs,
-        authenticator=Authenticator(database, clock),
+        authenticator=authenticator,
+        client_secrets=ClientSecrets(authenticator, database, clock),
         accounts=AccountService(database, clock, sandbox_open=sandbox),
         limiter=RateLimiter(settings.rate_limit_per_minute),
         once=OnceOnly(database, clock),
@@ -215,6 +223,7 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
         engine=engine,
         pacer=pacer,
         calls=calls,
+        webrtc=rtc,
     )
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from runtime.server.accounts import AccountService
     from runtime.server.agents import AgentService
     from runtime.server.auth import Authenticator
+    from runtime.server.client_secrets import ClientSecrets
     from runtime.server.consents import ConsentService
     from runtime.server.designs import DesignService
     from runtime.server.fetch import AudioFetcher
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from runtime.server.previews import PreviewService
     from runtime.server.speech import SpeechService
     from runtime.server.voices import VoiceService
+    from runtime.server.webrtc import WebRtcCalls
     from runtime.store.blobs import Blobs
     from runtime.store.database import Database
     from runtime.transport.pacer import Pacer
@@ -38,6 +40,7 @@ class Services:
     database: Database
     blobs: Blobs
     authenticator: Authenticator
+    client_secrets: ClientSecrets
     accounts: AccountService
     limiter: RateLimiter
     once: OnceOnly
@@ -53,3 +56,4 @@ class Services:
     engine: SynthesisPool
     pacer: Pacer
     calls: SessionManager
+    webrtc: WebRtcCalls

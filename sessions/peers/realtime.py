@@ -70,6 +70,9 @@ class RealtimePeer:
         self._closing: asyncio.Task[None] | None = None
         # Responses being made, for the formats they were asked for in.
         self._responses: dict[str, actions.Response] = {}
+        # Other sockets that see and steer the session.
+        self._joined: set[WebSocketWriter] = set()
+        self._call: Call | None = None
         # Whether somebody has opened the conversation, so that no greeting is wanted.
         self._client_leads = False
 
@@ -176,12 +179,13 @@ class RealtimePeer:
     # The socket
 
     async def read(self, call: Call) -> None:
+        self._call = call
         self._open()
         self._audio.listen(call.hear)
         greeting = asyncio.get_running_loop().call_later(GREET_AFTER, self._greet, call)
         try:
             async with asyncio.timeout(self._lasts) as self._reading:
-                await self._read(call)
+                await self._take_in(self._socket)
         except TimeoutError:
             if self._writer.closed is None and self._closing is None:
                 self._protocol.fail("The session has lasted as long as it may.", code="session_expired")
@@ -190,6 +194,25 @@ class RealtimePeer:
             greeting.cancel()
             if self._closing is not None:
                 await self._closing
+            for writer in list(self._joined):
+                await writer.close(CLOSE_CODES["completed"], "the call is over")
+
+    async def join(self, socket: Socket) -> None:
+        """
+        Let another socket see every event of this session and send its own, until it goes or the call ends.
+
+        It is greeted with ``session.created``, as the session is now.
+        """
+        writer = WebSocketWriter(socket)
+        self._flush()
+        self._protocol.open()
+        for event in self._protocol.events():
+            writer.send_text(encode(event))
+        self._joined.add(writer)
+        try:
+            await self._take_in(socket)
+        finally:
+            self._joined.discard(writer)
 
     def _open(self) -> None:
         """Greet the client; a member beyond the standard ones tells it of another voice than it expects."""
@@ -201,13 +224,13 @@ class RealtimePeer:
                 session = {**event["session"], "voice_fallback": asdict(self._fallback)}
                 self._writer.send_text(encode({**event, "session": session}))
 
-    async def _read(self, call: Call) -> None:
-        while (message := await self._socket.receive())["type"] == "websocket.receive":
+    async def _take_in(self, socket: Socket) -> None:
+        while (message := await socket.receive())["type"] == "websocket.receive":
             self._protocol.receive(message.get("text") or message.get("bytes") or "")
             self._flush()
-            while wanted := self._protocol.actions():
+            while self._call is not None and (wanted := self._protocol.actions()):
                 for action in wanted:
-                    await self._obey(action, call)
+                    await self._obey(action, self._call)
                 self._flush()
 
     async def _obey(self, action: actions.Action, call: Call) -> None:
@@ -286,7 +309,10 @@ class RealtimePeer:
 
     def _flush(self) -> None:
         for event in self._protocol.events():
-            self._writer.send_text(encode(event))
+            text = encode(event)
+            self._writer.send_text(text)
+            for writer in self._joined:
+                writer.send_text(text)
 
     def _gone(self, reason: TransportClosed) -> None:
         """The client has stopped reading or has gone: stop reading it, too."""
