@@ -28,7 +28,7 @@ class LiveServer:
     """
 
     def __init__(self, folder: Path, **settings: object) -> None:
-        self._folder = folder
+        self.folder = folder
         self._settings = {"engine": "tone", "synthesis_workers": 1, "recognizer_workers": 0} | settings
         self._process: subprocess.Popen[bytes] | None = None
         self.url = ""
@@ -36,18 +36,18 @@ class LiveServer:
     @property
     def log(self) -> str:
         """What it has printed so far."""
-        return (self._folder / "server.log").read_text(errors="replace")
+        return (self.folder / "server.log").read_text(errors="replace")
 
     def start(self) -> None:
         """Returns when ``/ready`` says so."""
-        settings = {"host": "127.0.0.1", "port": 0, "data_dir": self._folder / "data", **self._settings}
+        settings = {"host": "127.0.0.1", "port": 0, "data_dir": self.folder / "data", **self._settings}
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("VIVAVOCE_")},
             **{f"VIVAVOCE_{name.upper()}": str(value) for name, value in settings.items()},
             "OMP_NUM_THREADS": "1",
         }
-        seen = len(self.log) if (self._folder / "server.log").exists() else 0
-        with (self._folder / "server.log").open("ab") as log:
+        seen = len(self.log) if (self.folder / "server.log").exists() else 0
+        with (self.folder / "server.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "runtime", "serve"], env=environment, stdout=log, stderr=log
             )
