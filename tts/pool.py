@@ -16,6 +16,7 @@ from runtime.workers import WorkerProcess
 from runtime.workers.messages import Failure
 from tts.deadlines import DeadlineQueue
 from tts.engine import Conditioning, EngineInfo, PcmBlock, SpeechRequest, SpokenWord, Synthesizer
+from tts.provenance.watermark import DEFAULT_KEY
 from tts.resume import next_unheard
 from tts.synthesis import Opening, Outcome, Setback, Step, SynthesisService
 
@@ -129,6 +130,7 @@ class SynthesisPool:
         step_timeout: Seconds after which a worker that makes no block is taken for hung.
         voice_cache_bytes: Bound on the conditioning each worker keeps.
         niceness: Of the workers: the process that sends frames comes first.
+        watermark: Key of the inaudible mark in all speech; None gives none. See :mod:`tts.provenance`.
     """
 
     def __init__(
@@ -141,10 +143,13 @@ class SynthesisPool:
         step_timeout: float = 10.0,
         voice_cache_bytes: int = 64 * 2**20,
         niceness: int = 5,
+        watermark: bytes | None = DEFAULT_KEY,
     ) -> None:
         if workers < 1:
             raise ValueError(f"a pool of {workers} workers speaks nothing")
-        service = partial(SynthesisService, synthesizer, voice_cache_bytes=voice_cache_bytes)
+        service = partial(
+            SynthesisService, synthesizer, voice_cache_bytes=voice_cache_bytes, watermark=watermark
+        )
         self._lanes = [
             _Lane(number, WorkerProcess(service, name=f"synthesis-{number}", niceness=niceness))
             for number in range(workers)

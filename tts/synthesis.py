@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Protocol, TypeAlias, runtime_checkable
 
 from runtime.workers.messages import Failure
 from tts.engine import Conditioning, EngineInfo, PcmBlock, SpeechRequest, Synthesizer
+from tts.provenance.watermark import Watermarker
 
 
 @runtime_checkable
@@ -76,14 +77,23 @@ class SynthesisService:
         synthesizer: Makes the engine.
         voice_cache_bytes: Bound on the conditioning kept, least recently used first out. The voice that
             was asked for last is kept whatever its size.
+        watermark: Key of the mark that all speech is given; None gives none. What is no speech gets none.
     """
 
-    def __init__(self, synthesizer: Callable[[], Synthesizer], *, voice_cache_bytes: int) -> None:
+    def __init__(
+        self,
+        synthesizer: Callable[[], Synthesizer],
+        *,
+        voice_cache_bytes: int,
+        watermark: bytes | None = None,
+    ) -> None:
         self._synthesizer = synthesizer()
+        self._watermark = None if self._synthesizer.info.placeholder else watermark
         self._voices: OrderedDict[str, Conditioning] = OrderedDict()
         self._held_bytes = 0
         self._cache_bytes = voice_cache_bytes
         self._speeches: dict[int, Iterator[PcmBlock]] = {}
+        self._markers: dict[int, Watermarker] = {}
 
     def card(self) -> tuple[EngineInfo, int]:
         """The engine's card, and how many utterances it likes to advance in one step."""
@@ -107,7 +117,7 @@ class SynthesisService:
     def step(self, steps: Sequence[Step], dropped: Sequence[int]) -> list[Outcome]:
         """Forget the ``dropped`` utterances, then make the next block of each of ``steps``."""
         for key in dropped:
-            self._speeches.pop(key, None)
+            self._forget(key)
         outcomes: dict[int, Outcome] = {}
         ready: dict[int, Iterator[PcmBlock]] = {}
         for step in steps:
@@ -123,8 +133,14 @@ class SynthesisService:
         outcomes |= self._advance(ready)
         for key, outcome in outcomes.items():
             if not isinstance(outcome, PcmBlock):
-                self._speeches.pop(key, None)
+                self._forget(key)
+            elif key in self._markers:
+                outcomes[key] = replace(outcome, samples=self._markers[key].push(outcome.samples))
         return [outcomes[step.key] for step in steps]
+
+    def _forget(self, key: int) -> None:
+        self._speeches.pop(key, None)
+        self._markers.pop(key, None)
 
     def _open(self, step: Step) -> Iterator[PcmBlock] | Setback:
         opening = step.opening
@@ -136,9 +152,11 @@ class SynthesisService:
         if voice is None:
             return Setback.VOICE_UNKNOWN
         self._voices.move_to_end(opening.digest)
-        speech = self._speeches[step.key] = self._synthesizer.speak(
-            SpeechRequest(opening.text, voice, opening.speed, opening.seed, opening.first)
-        )
+        request = SpeechRequest(opening.text, voice, opening.speed, opening.seed, opening.first)
+        speech = self._speeches[step.key] = self._synthesizer.speak(request)
+        if self._watermark is not None:
+            rate = self._synthesizer.info.rate
+            self._markers[step.key] = Watermarker(rate, key=self._watermark)
         return speech
 
     def _advance(self, speeches: dict[int, Iterator[PcmBlock]]) -> dict[int, Outcome]:

@@ -1,0 +1,40 @@
+"""An engine whose every word carries the watermark: for engines that do not run in our workers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import replace
+from typing import cast
+
+from tts.engine import Conditioning, EngineInfo, PcmBlock, SpeechEngine, SpeechRequest
+from tts.provenance.watermark import DEFAULT_KEY, Watermarker
+
+
+class MarkedEngine:
+    """
+    A :class:`~tts.engine.SpeechEngine` that marks what another one makes. The pool needs none of this: its
+    workers mark.
+    """
+
+    def __init__(self, engine: SpeechEngine, *, key: bytes = DEFAULT_KEY) -> None:
+        self._engine = engine
+        self._key = key
+
+    @property
+    def info(self) -> EngineInfo:
+        return self._engine.info
+
+    async def warm(self, conditioning: Conditioning) -> None:
+        """As the engine does."""
+        await self._engine.warm(conditioning)
+
+    async def speak(
+        self, request: SpeechRequest, *, deadline: float | None = None
+    ) -> AsyncGenerator[PcmBlock, None]:
+        """The engine's blocks, marked."""
+        watermarker = Watermarker(self.info.rate, key=self._key)
+        speech = cast("AsyncGenerator[PcmBlock, None]", self._engine.speak(request, deadline=deadline))
+        async with aclosing(speech):
+            async for block in speech:
+                yield replace(block, samples=watermarker.push(block.samples))
