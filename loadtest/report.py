@@ -12,7 +12,7 @@ from pathlib import Path
 from loadtest.figures import Row
 from loadtest.ramp import capacity
 
-HEAD = (
+HEAD = (  # milliseconds where nothing else is said
     f"{'server':<10}{'calls':>6}{'up':>6}{'refused':>9}{'gap/min':>10}{'worst':>9}{'late p50':>10}{'p99':>8}{'p99.9':>8}"
     f"{'answer':>9}{'turn gap':>10}{'CPU':>7}{'ms/call-s':>11}{'RSS MB':>8}{'caller':>8}"
 )

@@ -90,7 +90,7 @@ def decode_mulaw(payload: bytes) -> Pcm:
 
     Source: ITU-T G.711, tables 2a and 2b.
     """
-    return _MULAW_TO_PCM[np.frombuffer(payload, np.uint8)]
+    return _MULAW_TO_PCM.take(np.frombuffer(payload, np.uint8))
 
 
 def decode_alaw(payload: bytes) -> Pcm:
@@ -105,14 +105,14 @@ def decode_alaw(payload: bytes) -> Pcm:
 
     Source: ITU-T G.711, tables 1a and 1b.
     """
-    return _ALAW_TO_PCM[np.frombuffer(payload, np.uint8)]
+    return _ALAW_TO_PCM.take(np.frombuffer(payload, np.uint8))
 
 
 def encode_mulaw(samples: Pcm) -> bytes:
     """Compress PCM, shape ``(n,)``, to ``n`` bytes of mu-law: each sample to the interval that holds it."""
-    return _PCM_TO_MULAW[np.asarray(samples, np.int16).view(np.uint16)].tobytes()
+    return _PCM_TO_MULAW.take(samples.view(np.uint16)).tobytes()
 
 
 def encode_alaw(samples: Pcm) -> bytes:
     """Compress PCM, shape ``(n,)``, to ``n`` bytes of A-law: each sample to the interval that holds it."""
-    return _PCM_TO_ALAW[np.asarray(samples, np.int16).view(np.uint16)].tobytes()
+    return _PCM_TO_ALAW.take(samples.view(np.uint16)).tobytes()

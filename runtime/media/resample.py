@@ -67,4 +67,7 @@ class StreamResampler:
 
 def _rounded(samples: NDArray[np.float32]) -> Pcm:
     """To the nearest 16-bit value; filters overshoot, so peaks are clipped rather than wrapped."""
-    return np.clip(np.rint(samples), -32_768, 32_767).astype(np.int16)
+    np.rint(samples, out=samples)
+    np.minimum(samples, 32_767, out=samples)
+    np.maximum(samples, -32_768, out=samples)
+    return samples.astype(np.int16)

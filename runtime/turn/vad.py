@@ -45,17 +45,25 @@ class VadStream:
     def __init__(self, batch: VadBatch, slot: int) -> None:
         self._batch = batch
         self._slot = slot
-        self._pending = np.zeros(0, np.int16)
+        # The first _waiting samples of it wait.
+        self._pending = np.zeros(2 * WINDOW_SAMPLES, np.int16)
+        self._waiting = 0
         self._position = 0
 
     def push(self, pcm: Pcm) -> None:
         """Add mono int16 at 16 kHz, any length. It is judged by the next :meth:`VadBatch.step`."""
-        self._pending = np.concatenate([self._pending, pcm]) if len(self._pending) else pcm
+        end = self._waiting + len(pcm)
+        if end > len(self._pending):
+            grown = np.zeros(2 * end, np.int16)
+            grown[: self._waiting] = self._pending[: self._waiting]
+            self._pending = grown
+        self._pending[self._waiting : end] = pcm
+        self._waiting = end
 
     @property
     def ready_windows(self) -> int:
         """Whole windows that wait to be judged."""
-        return len(self._pending) // WINDOW_SAMPLES
+        return self._waiting // WINDOW_SAMPLES
 
     @property
     def position(self) -> int:
@@ -118,7 +126,8 @@ class VadBatch:
         judged = []
         for stream, probability, level in zip(streams, probabilities.tolist(), levels.tolist(), strict=True):
             judged.append(VadWindow(stream._position, probability, level))
-            stream._pending = stream._pending[WINDOW_SAMPLES:]
+            stream._waiting -= WINDOW_SAMPLES
+            stream._pending[: stream._waiting] = stream._pending[WINDOW_SAMPLES:][: stream._waiting]
             stream._position += WINDOW_SAMPLES
         return judged
 
@@ -126,4 +135,4 @@ class VadBatch:
         if stream in self._streams:
             self._streams.remove(stream)
             self._free.append(stream._slot)
-            stream._pending = stream._pending[:0]
+            stream._waiting = 0

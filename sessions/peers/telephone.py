@@ -50,7 +50,10 @@ FASTEST = 10.0
 
 MULAW = WireFormat("pcmu/8000", G711_RATE, encode_mulaw)
 
-FRAME_SAMPLES = round(PTIME * G711_RATE)
+PACKET = 2 * PTIME
+"""Seconds in a message. Carriers take any length and play it in order; half as many cost half as much."""
+
+PACKET_SAMPLES = round(PACKET * G711_RATE)
 
 MULAW = WireFormat("pcmu/8000", G711_RATE, encode_mulaw)
 
@@ -295,7 +298,7 @@ class TelephonePeer:
 
 class MulawEncoder:
     """
-    One utterance, from mu-law to packets of 20 ms, each one whole WebSocket frame.
+    One utterance, from mu-law to packets of 40 ms, each one whole WebSocket frame.
 
     The last packet is as short as it happens to be; nothing is padded.
 
@@ -304,7 +307,7 @@ class MulawEncoder:
     """
 
     wire = MULAW
-    ptime = PTIME
+    ptime = PACKET
 
     def __init__(self, line: Line, stream: CarrierStream, *, position: int) -> None:
         self._framed = line.framed
@@ -315,9 +318,9 @@ class MulawEncoder:
     def push(self, coded: bytes) -> Sequence[EncodedFrame]:
         """Take coded audio of any length, and return the packets it completes."""
         coded = self._rest + coded
-        whole = len(coded) // FRAME_SAMPLES * FRAME_SAMPLES
+        whole = len(coded) // PACKET_SAMPLES * PACKET_SAMPLES
         self._rest = coded[whole:]
-        return [self._frame(coded[at : at + FRAME_SAMPLES]) for at in range(0, whole, FRAME_SAMPLES)]
+        return [self._frame(coded[at : at + PACKET_SAMPLES]) for at in range(0, whole, PACKET_SAMPLES)]
 
     def flush(self) -> Sequence[EncodedFrame]:
         """The last packet; empty where nothing is left."""
