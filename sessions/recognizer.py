@@ -75,6 +75,8 @@ class Recognizer(Protocol):
     """Speech to text, shared by all calls."""
 
     name: str
+    adapts: bool
+    """Whether an utterance comes out better ``after`` another of the same caller."""
 
     def open(self, language: str = "en", *, after: RecognizerStream | None = None) -> RecognizerStream:
         """

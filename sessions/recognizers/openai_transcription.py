@@ -34,6 +34,7 @@ class OpenAIRecognizer:
     """
 
     name = "openai"
+    adapts = False
 
     def __init__(
         self,

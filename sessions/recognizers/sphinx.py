@@ -47,8 +47,9 @@ class SphinxRecognizer:
     """
 
     name = "pocketsphinx"
+    adapts = True
 
-    def __init__(self, *, workers: int = 1, decoders: int = 2, niceness: int = 0) -> None:
+    def __init__(self, *, workers: int = 1, decoders: int = 4, niceness: int = 0) -> None:
         self.workers = [
             WorkerProcess(
                 functools.partial(SphinxDecoders, decoders), name=f"recognise-{n}", niceness=niceness

@@ -76,6 +76,7 @@ class ScriptedRecognizer:
     """Hears what it was told it would hear, one text an utterance, ``delay`` seconds after its end."""
 
     name = "scripted"
+    adapts = False
 
     def __init__(self, texts: Iterable[str], *, delay: float = 0.05) -> None:
         self._texts = iter(texts)
