@@ -21,12 +21,21 @@ from runtime.server import media, ops, pages, telephony, webrtc
 from runtime.server.accounts import AccountService, listens_on_loopback
 from runtime.server.agents import AgentService
 from runtime.server.auth import Authenticator
-from runtime.server.calls import open_calls
+from runtime.server.calls import open_calls, open_recognizer
 from runtime.server.catalog import StoredVoices
 from runtime.server.client_secrets import ClientSecrets
 from runtime.server.consents import ConsentService
 from runtime.server.designs import DesignService
-from runtime.server.dialects import agentcore, elevenlabs, openai, openai_voices, pyai, truedy, uponai
+from runtime.server.dialects import (
+    agentcore,
+    elevenlabs,
+    openai,
+    openai_voices,
+    provenance,
+    pyai,
+    truedy,
+    uponai,
+)
 from runtime.server.dialects.route import http_error
 from runtime.server.enrolment import Enrolments
 from runtime.server.fetch import AudioFetcher
@@ -34,6 +43,7 @@ from runtime.server.integrations import ElevenLabsKeys
 from runtime.server.limits import RateLimiter
 from runtime.server.once import OnceOnly
 from runtime.server.previews import PreviewService
+from runtime.server.provenance import ProvenanceService
 from runtime.server.request_ids import RequestIds
 from runtime.server.secrets import Secrets, load_secret
 from runtime.server.services import Services
@@ -46,6 +56,7 @@ from runtime.store.database import Database
 from runtime.transport.loop_lag import LoopLag
 from runtime.transport.pacer import Pacer
 from runtime.workers import WorkerProcess
+from sessions.transcriber import Transcriber
 from tts.engines import synthesizer
 from tts.pool import SynthesisPool
 from tts.voices.enrol import EnrolmentService
@@ -97,6 +108,8 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
     app.include_router(pyai.router)
     app.include_router(openai.router)
     app.include_router(openai_voices.router)
+    app.include_router(openai_transcriptions.router)
+    app.include_router(provenance.router)
     app.include_router(truedy.router)
     app.include_router(uponai.router)
     app.router.routes.extend(pages.routes)  # matches every path: last
@@ -115,12 +128,13 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
     await database.migrate()
     blobs = Blobs.open(settings.blob_url or str(settings.data_dir / "blobs"))
 
+    upload_limits = DecodeLimits(max_bytes=settings.upload_max_bytes, max_seconds=settings.upload_max_seconds)
     engine = SynthesisPool(synthesizer(settings.engine), workers=settings.synthesis_workers, clock=clock)
     enroller = WorkerProcess(
         partial(
             EnrolmentService,
             settings.engine,
-            DecodeLimits(max_bytes=settings.upload_max_bytes, max_seconds=settings.upload_max_seconds),
+            upload_limits,
         ),
         name="enrolment",
         niceness=ENROLMENT_NICENESS,
@@ -185,7 +199,19 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
     lag = LoopLag(clock, observe=metrics.loop_lag_seconds.observe)
     lag.start()
     stack.callback(lag.stop)
-    calls = await open_calls(settings, clock, stack, engine=engine, resolver=resolver, pacer=pacer, lag=lag)
+    recognizer = await open_recognizer(settings, stack)
+    transcriber = Transcriber(recognizer, limits=upload_limits)
+    stack.push_async_callback(transcriber.close)
+    calls = await open_calls(
+        settings,
+        clock,
+        stack,
+        recognizer=recognizer,
+        engine=engine,
+        resolver=resolver,
+        pacer=pacer,
+        lag=lag,
+    )
 
     rtc = WebRtcCalls(calls)
     stack.push_async_callback(rtc.close)
@@ -219,10 +245,12 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
         elevenlabs=elevenlabs,
         fetcher=AudioFetcher(allow_hosts=settings.fetch_allow_hosts, max_bytes=settings.upload_max_bytes),
         speech=speech,
+        provenance=ProvenanceService(enroller),
         resolver=resolver,
         engine=engine,
         pacer=pacer,
         calls=calls,
+        transcriber=transcriber,
         webrtc=rtc,
     )
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from runtime.server.limits import RateLimiter
     from runtime.server.once import OnceOnly
     from runtime.server.previews import PreviewService
+    from runtime.server.provenance import ProvenanceService
     from runtime.server.speech import SpeechService
     from runtime.server.voices import VoiceService
     from runtime.server.webrtc import WebRtcCalls
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from runtime.store.database import Database
     from runtime.transport.pacer import Pacer
     from sessions.manager import SessionManager
+    from sessions.transcriber import Transcriber
     from tts.pool import SynthesisPool
     from tts.voices.resolve import VoiceResolver
 
@@ -52,8 +54,10 @@ class Services:
     elevenlabs: ElevenLabsKeys
     fetcher: AudioFetcher
     speech: SpeechService
+    provenance: ProvenanceService
     resolver: VoiceResolver
     engine: SynthesisPool
     pacer: Pacer
     calls: SessionManager
+    transcriber: Transcriber
     webrtc: WebRtcCalls

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ from runtime.clock import Clock
 from runtime.errors import InvalidRequest
 from runtime.media.encode import SpeechFormat, StreamEncoder, encode
 from tts.engine import Conditioning, PcmBlock, SpeechEngine, SpokenWord
+from tts.provenance.marks import Marks
 from tts.stream import SpeechStream
 from tts.voices.resolve import VoiceResolver
 
@@ -59,9 +60,12 @@ class Speech:
         blocks: AsyncIterator[PcmBlock],
         first: PcmBlock,
         encoder: StreamEncoder,
+        marks: Marks,
         *,
         whole: bool,
     ) -> None:
+        self.marks = marks
+        """What says that it is synthetic, and whose voice; already in the file."""
         self._stream = stream
         self._blocks = blocks
         self._first = first
@@ -92,7 +96,13 @@ class Speech:
                 samples = [self._first.samples, *[block.samples async for block in self._blocks]]
             finally:
                 self._stream.cancel()
-            yield encode(np.concatenate(samples), self.format.name, self._stream.rate, output_rate=self.rate)
+            yield encode(
+                np.concatenate(samples),
+                self.format.name,
+                self._stream.rate,
+                output_rate=self.rate,
+                tags=self.marks.tags(),
+            )
             return
         async for piece, _words in self.timed():
             if piece:
@@ -147,8 +157,9 @@ class SpeechService:
             SpeechError: The engine failed before it made a sound.
         """
         self.check_text(order.text)
-        encoder = self._encoder(order)
         conditioning = await self._resolver.resolve(tenant_id, order.voice or self.default_voice)
+        marks = Marks.of(conditioning, self._engine.info)
+        encoder = self._encoder(order, tags=marks.tags())
         stream = self._stream(conditioning, order)
         blocks = aiter(stream)
         try:
@@ -164,12 +175,13 @@ class SpeechService:
             stream.cancel()
             raise
         whole = order.whole and order.format == "wav" and len(order.text) <= WHOLE_CHARACTERS
-        return Speech(stream, blocks, first, encoder, whole=whole)
+        return Speech(stream, blocks, first, encoder, marks, whole=whole)
 
     async def say(self, conditioning: Conditioning, text: str, *, format: str) -> bytes:
         """All of a text in a voice that has no name yet, as one file. Raises as :meth:`speak`."""
         self.check_text(text)
-        encoder = StreamEncoder(format, self._engine.info.rate)
+        marks = Marks.of(conditioning, self._engine.info)
+        encoder = StreamEncoder(format, self._engine.info.rate, tags=marks.tags())
         stream = self._stream(conditioning, SpeechOrder(text=text))
         data = b"".join([encoder.push(block.samples) async for block in stream])
         return data + encoder.finish()
@@ -194,7 +206,7 @@ class SpeechService:
                 fix="split the text at sentence ends and send the parts one after another",
             )
 
-    def _encoder(self, order: SpeechOrder) -> StreamEncoder:
+    def _encoder(self, order: SpeechOrder, *, tags: Mapping[str, str]) -> StreamEncoder:
         rate = order.sample_rate
         if rate is not None and not MIN_RATE_HZ <= rate <= MAX_RATE_HZ:
             raise InvalidRequest(
@@ -204,4 +216,4 @@ class SpeechService:
             raise InvalidRequest(
                 f"speed {order.speed} is not between {MIN_SPEED} and {MAX_SPEED}.", param="speed"
             )
-        return StreamEncoder(order.format, self._engine.info.rate, output_rate=rate)
+        return StreamEncoder(order.format, self._engine.info.rate, output_rate=rate, tags=tags)

@@ -26,6 +26,9 @@ FRAME = 2048
 HOP = 512
 """Samples at 8 kHz: 256 ms, so that the longest delay is well inside, every 64 ms."""
 
+BATCH = 512
+"""Frames worked on at once, half a minute: bounds the memory that a long recording takes."""
+
 WINDOW = 10.0
 STRIDE = 5.0
 """Seconds of the parts in which a mark is looked for, beside the whole: speech may be only part of it."""
@@ -113,6 +116,11 @@ def _cepstra(samples: NDArray[np.float64]) -> NDArray[np.float64]:
     if len(samples) < FRAME:
         return np.zeros((0, DELAYS))
     frames = np.lib.stride_tricks.sliding_window_view(samples, FRAME)[::HOP]
+    batches = range(0, len(frames), BATCH)
+    return np.concatenate([_cepstra_of(frames[begin : begin + BATCH]) for begin in batches])
+
+
+def _cepstra_of(frames: NDArray[np.float64]) -> NDArray[np.float64]:
     power = np.abs(np.fft.rfft(frames * np.hanning(FRAME), axis=1)) ** 2
     hz = np.fft.rfftfreq(FRAME, 1 / MARK_RATE)
     band = (hz > BAND[0] + 50) & (hz < BAND[1] - 200)

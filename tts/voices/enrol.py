@@ -14,6 +14,7 @@ from runtime.media.container import DEFAULT_LIMITS, DecodeLimits, Recording, dec
 from runtime.media.frame import Pcm
 from tts.engine import Conditioning
 from tts.engines import synthesizer
+from tts.provenance.verify import Evidence, evidence
 from tts.voices.gate import Gate, GateReport, Profile, Window
 from tts.voices.gate.picture import draw_report
 from tts.voices.same_speaker import same_speaker
@@ -125,6 +126,16 @@ class EnrolmentService:
             Undecodable: One of them is no recording.
         """
         return same_speaker(self._decode(one), self._decode(other))
+
+    def verify(self, upload: Upload) -> Evidence:
+        """
+        Whether the recording carries our marks.
+
+        Raises:
+            UploadTooLarge: Beyond the limits in bytes.
+            Undecodable: No recording.
+        """
+        return evidence(upload.data, self._decode(upload))
 
     def _decode(self, upload: Upload) -> Recording:
         sha256 = hashlib.sha256(upload.data).hexdigest()

@@ -69,7 +69,11 @@ class SpeechBody(BaseModel):
 async def create_speech(caller: Caller, services: Services, body: SpeechBody) -> Response:
     """Say something in a voice; the audio is sent while it is spoken. Hanging up stops the engine."""
     speech = await services.speech.speak(caller.tenant_id, body.order())
-    headers = {"x-pyai-format": speech.format.name, "x-pyai-sample-rate": str(speech.rate)}
+    headers = {
+        "x-pyai-format": speech.format.name,
+        "x-pyai-sample-rate": str(speech.rate),
+        **speech.marks.headers(),
+    }
     if body.stream_format == "sse":
         return StreamingResponse(
             _events(speech, body.input), media_type="text/event-stream", headers=headers | NO_BUFFERING
