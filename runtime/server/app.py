@@ -30,6 +30,7 @@ from runtime.server.dialects import (
     agentcore,
     elevenlabs,
     openai,
+    openai_transcriptions,
     openai_voices,
     provenance,
     pyai,

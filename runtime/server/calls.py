@@ -45,19 +45,15 @@ async def open_calls(
     clock: Clock,
     stack: AsyncExitStack,
     *,
+    recognizer: Recognizer | None,
     engine: SynthesisPool,
     resolver: VoiceResolver,
     pacer: Pacer,
     lag: LoopLag,
 ) -> SessionManager:
-    """Start the recogniser and join what live calls share; ``stack`` takes it down."""
+    """Join what live calls share; ``stack`` takes it down."""
     hearing = Hearing(VadBatch(GatedVad(SileroVad())))
     stack.callback(hearing.close)
-    recognizer: Recognizer | None = None
-    if settings.recognizer_workers:
-        recognizer = SphinxRecognizer(workers=settings.recognizer_workers)
-        stack.push_async_callback(recognizer.close)
-        await recognizer.start()
     phrases = PhraseBook(engine, clock=clock, max_bytes=settings.phrase_cache_bytes)
     stack.push_async_callback(phrases.close)
     equipment = Equipment(
@@ -79,6 +75,21 @@ async def open_calls(
             raise AtCapacity("The server is too busy to keep another call in time.", retry_after=5.0)
 
     return SessionManager(equipment, resolver, admit=admit, on_turn=_note_turn)
+
+
+async def open_recognizer(settings: Settings, stack: AsyncExitStack) -> Recognizer | None:
+    """
+    Start the recogniser that the settings name; None where they name none.
+
+    Raises:
+        RecognitionError: It does not start.
+    """
+    if not settings.recognizer_workers:
+        return None
+    recognizer = SphinxRecognizer(workers=settings.recognizer_workers)
+    stack.push_async_callback(recognizer.close)
+    await recognizer.start()
+    return recognizer
 
 
 def brain_maker(settings: Settings, stack: AsyncExitStack) -> Callable[[AgentProfile], Brain]:
