@@ -8,6 +8,7 @@ from typing import Any
 
 import av
 import numpy as np
+from numpy.typing import NDArray
 
 from runtime.media.container import Recording
 from runtime.media.frame import Pcm
@@ -45,10 +46,16 @@ def evidence(data: bytes, recording: Recording, *, key: bytes = DEFAULT_KEY) -> 
 
 
 def detect_in(recording: Recording, *, key: bytes = DEFAULT_KEY) -> Detection:
-    """Look for the mark in all channels mixed; the gate asks this of every upload."""
-    mixed = np.nan_to_num(recording.samples).mean(axis=1) * 32767
-    samples: Pcm = np.clip(mixed, -32768, 32767).astype(np.int16)
-    return detect(samples, recording.rate, key=key)
+    """Look for the mark in all channels mixed."""
+    return detect(full_scale(recording.samples.mean(axis=1)), recording.rate, key=key)
+
+
+def full_scale(samples: NDArray[np.float32]) -> Pcm:
+    """As int16, brought to full scale so that a quiet recording loses nothing to rounding."""
+    finite = np.nan_to_num(samples, posinf=0, neginf=0)
+    peak = float(np.abs(finite).max(initial=0.0))
+    scaled: Pcm = np.rint(finite * (32767 / peak if peak else 0.0)).astype(np.int16)
+    return scaled
 
 
 def read_tags(data: bytes) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from runtime.media.container import decode_upload
 from runtime.media.frame import Pcm
 from runtime.media.resample import StreamResampler
 from tests.bench import watermark as bench
 from tests.tts.provenance.babble import babble
 from tts.provenance.detection import FALSE_ALARM, detect
+from tts.provenance.verify import full_scale
 from tts.provenance.watermark import Watermarker
+from tts.voices.gate import Gate
 
 RATE = 24_000
 
@@ -142,3 +146,15 @@ def test_real_recordings_are_not_marked(clips: Path) -> None:
     found = [detect(samples, rate).found for samples, rate in bench.recorded(clips / "A_good")]
     assert found
     assert not any(found)
+
+
+@pytest.mark.clips
+def test_the_gate_refuses_a_recording_that_carries_the_mark(clips: Path) -> None:
+    clip = clips / "A_good" / "vctkp360-006_m_44100_7.3s.wav"
+    real = decode_upload(clip.read_bytes())
+    assert "synthetic_source" not in {reason.code for reason in Gate().judge(real).reasons}
+    mark = marked(full_scale(real.samples[:, 0]), real.rate)
+    ours = replace(real, samples=(mark / np.float32(32768)).astype(np.float32)[:, None])
+    reasons = {reason.code: reason for reason in Gate().judge(ours).reasons}
+    assert "synthetic_source" in reasons
+    assert reasons["synthetic_source"].spans

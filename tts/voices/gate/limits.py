@@ -102,6 +102,16 @@ LIMITS: tuple[Limit, ...] = (
         source="guide: 15 s; a second of tolerance covers what codecs pad",
     ),
     Limit(
+        code="synthetic_source",
+        metric="watermark_score",
+        side="at_most",
+        unit="",
+        message="synthetic source: the recording carries this server's own watermark (score {value:.1f})",
+        fix="record the person; speech that was synthesised here cannot become a voice",
+        reject=4.0,
+        source="recordings without the mark score 0 with deviation 1, speech with it 4-12 (bench/watermark.py)",
+    ),
+    Limit(
         code="insufficient_bandwidth",
         metric="effective_bandwidth_hz",
         side="at_least",

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from runtime.media.container import Recording
+from tts.provenance.detection import detect
+from tts.provenance.verify import full_scale
 from tts.voices.gate.bandwidth import Bandwidth, measure_bandwidth
 from tts.voices.gate.channels import Channels
 from tts.voices.gate.codec import measure_codec_artifacts
@@ -64,6 +66,9 @@ def measure(sound: Sound, recording: Recording, channels: Channels) -> Measureme
         "longest_pause_s": tuple(span for span in within if span[1] - span[0] > 2.0),
     }
     remarks: dict[str, str] = {}
+    mark = detect(full_scale(sound.samples), sound.rate)
+    values["watermark_score"] = round(mark.score, 1) if mark.conclusive else None
+    spans["watermark_score"] = mark.spans
     if sound.speech_seconds < _ENOUGH_SPEECH:
         values["speech_ratio"] = 0.0
         return Measurements(values, spans, remarks, sound.speech)
