@@ -119,7 +119,7 @@ class AgentService:
         await self.get(tenant_id, agent_id)
         await self._check(tenant_id, fields)
         async with self._database.write() as store:
-            row = await store.agents.find(tenant_id, agent_id)
+            row = await store.agents.find(tenant_id, agent_id, lock=True)
             if row is None:
                 raise no_such_agent()
             changed = dict(fields)

@@ -204,7 +204,7 @@ class Enrolments:
         now = self._clock.wall()
         queued = [VoiceState.QUEUED]
         async with self._database.write() as store:
-            row = await store.voices.find(tenant_id, voice_id)
+            row = await store.voices.find(tenant_id, voice_id, lock=True)
             if row is None or row.state != VoiceState.QUEUED:
                 return None
             if row.attempts >= MAX_ATTEMPTS:

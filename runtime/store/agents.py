@@ -20,10 +20,10 @@ class Agents:
         self._session.add(row)
         await self._session.flush()
 
-    async def find(self, tenant_id: str, agent_id: str) -> AgentRow | None:
-        return await self._session.scalar(
-            select(AgentRow).where(AgentRow.tenant_id == tenant_id, AgentRow.id == agent_id)
-        )
+    async def find(self, tenant_id: str, agent_id: str, *, lock: bool = False) -> AgentRow | None:
+        """``lock`` keeps others from changing it until the transaction ends: for reading before writing."""
+        query = select(AgentRow).where(AgentRow.tenant_id == tenant_id, AgentRow.id == agent_id)
+        return await self._session.scalar(query.with_for_update() if lock else query)
 
     async def find_anywhere(self, agent_id: str) -> AgentRow | None:
         """Whosever it is: a carrier that dials an agent has no key."""

@@ -25,12 +25,12 @@ class Voices:
         self._session.add(row)
         await self._session.flush()
 
-    async def find(self, tenant_id: str, voice_id: str) -> VoiceRow | None:
-        return await self._session.scalar(
-            select(VoiceRow).where(
-                VoiceRow.tenant_id == tenant_id, VoiceRow.id == voice_id, VoiceRow.deleted_at.is_(None)
-            )
+    async def find(self, tenant_id: str, voice_id: str, *, lock: bool = False) -> VoiceRow | None:
+        """``lock`` keeps others from changing it until the transaction ends: for reading before writing."""
+        query = select(VoiceRow).where(
+            VoiceRow.tenant_id == tenant_id, VoiceRow.id == voice_id, VoiceRow.deleted_at.is_(None)
         )
+        return await self._session.scalar(query.with_for_update() if lock else query)
 
     async def made_once(self, tenant_id: str, once: str) -> VoiceRow | None:
         """The voice that was made under this idempotency record, deleted or not."""

@@ -6,9 +6,9 @@ import httpx
 import pytest
 
 from tests.live_server import LiveServer, live_server
-from tests.store.conftest import database, tenants
+from tests.store.conftest import database, postgres, tenants
 
-__all__ = ["database", "tenants"]
+__all__ = ["database", "postgres", "tenants"]
 
 
 @pytest.fixture(scope="session")

@@ -1,19 +1,32 @@
 from __future__ import annotations
 
-import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from runtime.store.database import Database
 from runtime.store.models import TenantRow
+from tests.postgres import Postgres, postgres_server
 
 
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    """A migrated, empty database: SQLite, or the PostgreSQL of VIVAVOCE_TEST_DATABASE_URL."""
-    database = Database(os.environ.get("VIVAVOCE_TEST_DATABASE_URL") or f"sqlite:///{tmp_path}/store.db")
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server of our own; tests that need one skip where the machine has none."""
+    with postgres_server() as server:
+        if server is None:
+            pytest.skip("PostgreSQL's server is not installed (Debian: apt-get install postgresql)")
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
+    """A migrated, empty database of each kind."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path}/store.db"
+    else:
+        url = request.getfixturevalue("postgres").new_database()
+    database = Database(url)
     await database.migrate()
     yield database
     await database.close()
