@@ -109,7 +109,7 @@ LIMITS: tuple[Limit, ...] = (
         message="synthetic source: the recording carries this server's own watermark (score {value:.1f})",
         fix="record the person; speech that was synthesised here cannot become a voice",
         reject=4.0,
-        source="recordings without the mark score 0 with deviation 1, speech with it 4-12 (bench/watermark.py)",
+        source="recordings without the mark score 0 with deviation 1, with it 4-12: bench/watermark.py",
     ),
     Limit(
         code="insufficient_bandwidth",
