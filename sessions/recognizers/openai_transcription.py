@@ -120,7 +120,9 @@ class OpenAIStream:
         self._over.set()
         if not self._audio:
             return Transcript("", (), 0.0, self._language)
-        return await self._recognizer.transcribe(bytes(self._audio), self._language)
+        pcm = bytes(self._audio)
+        self._audio.clear()
+        return await self._recognizer.transcribe(pcm, self._language)
 
     def abandon(self) -> None:
         """Drop the utterance."""
