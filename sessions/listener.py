@@ -316,7 +316,6 @@ class Listener:
     def _tell(self, event: TurnEvent) -> None:
         if isinstance(event, TurnEnded):
             speech, self._speech = self._speech, None
-            self._heard_before = speech
             self._turn_from = event.end
             self._on_event(CallerTurn(event, speech))
         elif isinstance(event, SpeechStarted | SpeechStopped | IdleTimedOut):
