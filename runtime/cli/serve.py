@@ -40,6 +40,8 @@ def load_settings(**overrides: Any) -> Settings:
 
 def run_server(settings: Settings) -> None:
     """Serve until a signal; returns after the drain."""
+    from runtime.logs import configure
     from runtime.server.listen import listen
 
+    configure(settings.log_level, settings.log_format)
     listen(settings)

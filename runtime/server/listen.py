@@ -74,6 +74,7 @@ def listen(settings: Settings) -> None:
         # Base64 audio does not compress; trying costs latency.
         ws_per_message_deflate=False,
         access_log=False,
+        log_config=None,  # runtime.logs has set up every logger
         log_level=settings.log_level,
         timeout_graceful_shutdown=CLOSING_SECONDS,
     )
