@@ -25,7 +25,6 @@ from aiortc import (
     RTCIceServer,
     RTCPeerConnection,
     RTCRtpReceiver,
-    RTCRtpSender,
     RTCSessionDescription,
 )
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
@@ -174,6 +173,9 @@ class WebRtcConnection:
         """
         The complete answer: its candidates are all gathered, since nobody will trickle them.
 
+        Args:
+            offer: From :func:`runtime.wire.signaling.read_offer`: Opus is all its audio can be.
+
         Raises:
             InvalidRequest: The offer cannot be answered.
         """
@@ -186,9 +188,6 @@ class WebRtcConnection:
             if transceiver.kind != "audio" or self._caller is not None:
                 transceiver.direction = "inactive"
                 continue
-            transceiver.setCodecPreferences(
-                [c for c in RTCRtpSender.getCapabilities("audio").codecs if c.mimeType == "audio/opus"]
-            )
             transceiver.direction = "sendrecv"
             transceiver.sender.replaceTrack(self._voice)
             self._caller = CallerAudio(lambda pcm: self._hear(pcm))

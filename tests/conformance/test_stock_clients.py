@@ -89,3 +89,17 @@ async def test_the_javascript_client_converses_over_a_websocket(task: dict[str, 
     report = await converse([node(), "agents_realtime.mjs"], task)
     assert_conversed(report)
     assert "conversation.item.truncated" in report["notes"]["events"]
+
+
+@pytest.mark.timeout(120)
+async def test_the_javascript_client_converses_over_webrtc(
+    server: LiveServer, key: str, agent: str, task: dict[str, object]
+) -> None:
+    command = [node(), "agents_realtime.mjs"]
+    with server.client(key) as api:
+        session = {"type": "realtime", "model": agent}
+        secret = api.post("/v1/realtime/client_secrets", json={"session": session}).json()["value"]
+    report = await converse(command, task | {"secret": secret})
+    assert_conversed(report)
+    assert "output_audio_buffer.stopped" in report["notes"]["events"]
+    assert "response.output_audio.delta" not in report["notes"]["events"]

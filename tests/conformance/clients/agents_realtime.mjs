@@ -126,7 +126,11 @@ const sessionConfig = {
 async function converse() {
   const agent = new RealtimeAgent({ name: 'Keeper', instructions: 'Be kind.', tools: [getWeather] });
   const session = await (task.secret ? overWebRTC(agent) : overWebSocket(agent));
-  session.on('transport_event', (event) => seen.push(event.type));
+  session.on('transport_event', (event) => {
+    seen.push(event.type);
+    // Over WebRTC the server plays the audio, and so tells when it was cut.
+    if (event.type === 'output_audio_buffer.cleared') report.interruptions += 1;
+  });
   session.on('error', ({ error }) => report.errors.push(JSON.stringify(error?.error ?? String(error))));
   session.on('audio_interrupted', () => {
     report.interruptions += 1;

@@ -1,0 +1,148 @@
+"""A caller on aiortc: a microphone, an ear, and the events channel."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from fractions import Fraction
+from typing import Any
+
+import av
+import httpx
+import numpy as np
+from aiortc import RTCPeerConnection, RTCSessionDescription
+from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
+
+RATE = 48_000
+FRAME = 960
+PATIENCE = 20.0
+
+
+class Microphone(MediaStreamTrack):
+    """20 ms every 20 ms: what is to be said, and silence otherwise."""
+
+    kind = "audio"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._speech = np.zeros(0, np.int16)
+        self._sent = 0
+        self._begun: float | None = None
+
+    def say(self, samples: np.ndarray[Any, np.dtype[np.int16]]) -> None:
+        """Mono, 48 kHz."""
+        self._speech = np.concatenate((self._speech, samples))
+
+    async def recv(self) -> av.AudioFrame:
+        loop = asyncio.get_running_loop()
+        self._begun = loop.time() if self._begun is None else self._begun
+        await asyncio.sleep(self._begun + self._sent * FRAME / RATE - loop.time())
+        samples, self._speech = self._speech[:FRAME], self._speech[FRAME:]
+        frame = av.AudioFrame.from_ndarray(
+            np.pad(samples, (0, FRAME - len(samples)))[None, :], format="s16", layout="mono"
+        )
+        frame.sample_rate = RATE
+        frame.pts = self._sent * FRAME
+        frame.time_base = Fraction(1, RATE)
+        self._sent += 1
+        return frame
+
+
+class WebRtcCaller:
+    """One call. Made by :func:`webrtc_call`."""
+
+    def __init__(self) -> None:
+        self.connection = RTCPeerConnection()
+        self.microphone = Microphone()
+        self.connection.addTrack(self.microphone)
+        self.channel = self.connection.createDataChannel("oai-events")
+        self.events: list[dict[str, Any]] = []
+        self.heard: list[np.ndarray[Any, np.dtype[np.int16]]] = []
+        self.location = ""
+        self.closed = asyncio.Event()
+        self._opened = asyncio.Event()
+        self._news = asyncio.Condition()
+        self._ear: asyncio.Task[None] | None = None
+        self.channel.on("message", self._on_message)
+        self.channel.on("open", self._opened.set)
+        self.channel.on("close", self.closed.set)
+        self.connection.on("track", self._on_track)
+
+    async def offer(self) -> str:
+        await self.connection.setLocalDescription(await self.connection.createOffer())
+        sdp: str = self.connection.localDescription.sdp
+        return sdp
+
+    async def take(self, answer: httpx.Response) -> None:
+        assert answer.status_code == 201, answer.text
+        self.location = answer.headers["location"]
+        await self.connection.setRemoteDescription(RTCSessionDescription(answer.text, "answer"))
+
+    async def ready(self) -> None:
+        """Wait until the channel is open."""
+        await asyncio.wait_for(self._opened.wait(), PATIENCE)
+
+    def send(self, event_type: str, **members: Any) -> None:
+        self.channel.send(json.dumps({"type": event_type, **members}))
+
+    async def hear(self, event_type: str, *, after: int = 0) -> dict[str, Any]:
+        """The first event of this type from number ``after`` on, awaited."""
+
+        def found() -> dict[str, Any] | None:
+            return next((event for event in self.events[after:] if event["type"] == event_type), None)
+
+        async with self._news:
+            try:
+                await asyncio.wait_for(self._news.wait_for(found), PATIENCE)
+            except TimeoutError:
+                seen = [event["type"] for event in self.events[after:]]
+                raise AssertionError(f"no {event_type} in {PATIENCE} s; came: {seen}") from None
+        event = found()
+        assert event is not None
+        return event
+
+    @property
+    def audio(self) -> np.ndarray[Any, np.dtype[np.int16]]:
+        """All that was heard so far, mono at 48 kHz."""
+        return np.concatenate(self.heard) if self.heard else np.zeros(0, np.int16)
+
+    async def close(self) -> None:
+        await self.connection.close()
+        if self._ear is not None:
+            with suppress(asyncio.CancelledError):
+                await self._ear
+
+    async def _on_message(self, message: str) -> None:
+        async with self._news:
+            self.events.append(json.loads(message))
+            self._news.notify_all()
+
+    def _on_track(self, track: MediaStreamTrack) -> None:
+        self._ear = asyncio.create_task(self._listen(track), name="ear")
+
+    async def _listen(self, track: MediaStreamTrack) -> None:
+        with suppress(MediaStreamError):
+            while True:
+                frame = await track.recv()
+                assert isinstance(frame, av.AudioFrame)
+                self.heard.append(frame.to_ndarray()[0, ::2])
+
+
+@asynccontextmanager
+async def webrtc_call(api: httpx.AsyncClient, **query: str) -> AsyncIterator[WebRtcCaller]:
+    """Call ``/v1/realtime/calls`` with the offer as it is, and wait for ``session.created``."""
+    caller = WebRtcCaller()
+    try:
+        answer = await api.post(
+            "/v1/realtime/calls",
+            params=query,
+            content=await caller.offer(),
+            headers={"content-type": "application/sdp"},
+        )
+        await caller.take(answer)
+        await caller.hear("session.created")
+        yield caller
+    finally:
+        await caller.close()
