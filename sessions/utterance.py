@@ -90,7 +90,8 @@ class Utterance:
 
     def words_of(self, frames: Sequence[EncodedFrame]) -> list[WordTime]:
         """The words that begin in these packets, which leave now."""
-        self._timeline.mark(Mark.FIRST_FRAME, self._clock.now())
+        if frames[0].pts == self._base:
+            self._timeline.mark(Mark.FIRST_FRAME, self._clock.now())
         words: list[WordTime] = []
         if self._words:
             end = (frames[-1].pts + frames[-1].samples - self._base) / self._encoder.wire.rate

@@ -19,6 +19,7 @@ import hmac
 import json
 import re
 from collections.abc import Iterator, Mapping
+from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 from xml.sax.saxutils import quoteattr
@@ -111,13 +112,11 @@ class TwilioStream:
 
     def mark(self, name: str) -> str:
         """A label that comes back when everything sent before it has been played."""
-        return json.dumps(
-            {"event": "mark", "streamSid": self._started(), "mark": {"name": name}}, separators=(",", ":")
-        )
+        return f'{{"event":"mark","streamSid":{self._quoted_id()},"mark":{{"name":{_quoted(name)}}}}}'
 
     def clear(self) -> str:
         """Drop what has been sent and not yet played. Its marks come back at once."""
-        return json.dumps({"event": "clear", "streamSid": self._started()}, separators=(",", ":"))
+        return f'{{"event":"clear","streamSid":{self._quoted_id()}}}'
 
     def _start(self, message: Mapping[str, Any]) -> CallStarted:
         if self.stream_id is not None:
@@ -139,7 +138,7 @@ class TwilioStream:
             rate=G711_RATE,
         )
         self.stream_id = stream_id
-        self._media_head = f'{{"event":"media","streamSid":{json.dumps(stream_id)},"media":{{"payload":"'
+        self._media_head = f'{{"event":"media","streamSid":{_quoted(stream_id)},"media":{{"payload":"'
         return started
 
     def _long_media(self, message: Mapping[str, Any]) -> MediaReceived | None:
@@ -184,10 +183,10 @@ class TwilioStream:
         if self.stream_id is None or self.stopped:
             raise UnexpectedMessage(f"{event} {'after the stop' if self.stopped else 'before the start'}")
 
-    def _started(self) -> str:
+    def _quoted_id(self) -> str:
         if self.stream_id is None:
             raise UnexpectedMessage("nothing can be sent before the stream has started")
-        return self.stream_id
+        return _quoted(self.stream_id)
 
 
 def _parsed(text: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import binascii
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 
 import numpy as np
@@ -36,8 +37,11 @@ from tts.phrases import WireFormat
 
 log = logging.getLogger(__name__)
 
-MARK_EVERY = 0.2
-"""Seconds of audio between two marks."""
+MARK_SAMPLES = round(0.2 * G711_RATE)
+"""Audio between two marks."""
+
+LAST_WORDS = 512
+"""Words of a message, the latest, whose times are kept: it is never cut further back than some seconds."""
 
 START_PATIENCE = 10.0
 """Seconds a carrier has for its start; Twilio takes some milliseconds."""
@@ -66,7 +70,7 @@ class TelephonePeer:
     One call. Audio is mu-law at 8 kHz both ways.
 
     Outgoing packets are encoded, packed in the carrier's message and in its WebSocket frame when the voice
-    is made; when they are due they are only written. Marks ride behind every :data:`MARK_EVERY` seconds, and
+    is made; when they are due they are only written. Marks ride behind every :data:`MARK_SAMPLES`, and
     what they tell corrects the schedule's idea of what was heard.
 
     Args:
@@ -109,7 +113,7 @@ class TelephonePeer:
         # last written down.
         self._base = 0
         self._unwritten_samples = 0
-        self._unwritten_words: list[WordTime] = []
+        self._unwritten_words: deque[WordTime] = deque(maxlen=LAST_WORDS)
         # When the carrier, playing without delay, will have played everything sent.
         self._sounds_until = 0.0
         self._marked = 0
@@ -174,15 +178,16 @@ class TelephonePeer:
         self, order: ReplyOrder, frames: Sequence[EncodedFrame], words: Sequence[WordTime]
     ) -> None:
         last = frames[-1]
-        self._line.write(last.payload if len(frames) == 1 else b"".join([frame.payload for frame in frames]))
+        packets = last.payload if len(frames) == 1 else b"".join([frame.payload for frame in frames])
         position = last.pts + last.samples
         samples = position - frames[0].pts
         self._sounds_until = max(self._sounds_until, self._clock.now()) + samples / G711_RATE
         self._unwritten_samples += samples
         if words:
-            self._unwritten_words += words
-        if position - self._marked >= MARK_EVERY * G711_RATE:
-            self._mark(position)
+            self._unwritten_words.extend(words)
+        if position - self._marked >= MARK_SAMPLES:
+            packets += self._mark(position)
+        self._line.write(packets)
 
     def tool_called(self, order: ReplyOrder, call: ToolCall) -> None:
         self._ledger.tool_called(order, call)
@@ -283,15 +288,17 @@ class TelephonePeer:
                 self._line.close(error.close_code, error.code), name="close after a fault"
             )
 
-    def _mark(self, position: int) -> None:
+    def _mark(self, position: int) -> bytes:
+        """The message, framed."""
         self._marked = position
         name = str(position)
-        self._line.send_text(self._stream.mark(name))
         self._heard.sent(name, position, due=self._sounds_until)
+        return self._line.framed(self._stream.mark(name))
 
     def _write_down(self, order: ReplyOrder) -> None:
         samples, self._unwritten_samples = self._unwritten_samples, 0
-        words, self._unwritten_words = self._unwritten_words, []
+        words = tuple(self._unwritten_words)
+        self._unwritten_words.clear()
         if samples:
             self._ledger.sounded(order, samples / G711_RATE, words)
 
