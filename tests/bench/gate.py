@@ -1,9 +1,9 @@
 """
 How well the gate tells good recordings from bad ones: ``python -m tests.bench.gate [FOLDER]``.
 
-FOLDER (default VIVAVOCE_CLIPS, else ``../shared/clips``) holds ``A_good`` and ``B_bad``; each good clip is also
-spoilt at random, in every way the gate should notice. Prints one line a clip that was judged wrongly, then
-the table: judged rightly per kind of damage, and the time for ten seconds of sound.
+FOLDER (default VIVAVOCE_CLIPS, else ``../shared/clips``) holds ``A_good`` and ``B_bad``; each good clip is
+also spoilt at random, in every way the gate should notice. Prints one line a clip that was judged wrongly,
+then the table: judged rightly per kind of damage, and the time for ten seconds of sound.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ Case = tuple[str, tuple[Signal, int], set[str], bool]
 
 
 def _damaged(voice: Voice, voices: list[Voice], folder: Path, rng: np.random.Generator) -> Iterator[Case]:
-    """Every kind of damage once, with random strength: kind, signal, what it must be rejected for, warning enough."""
+    """Every kind of damage once, at random strength: kind, signal, what it must be told, warning enough."""
     x, rate = voice.samples, voice.rate
     pick: Callable[..., str] = lambda *names: str(rng.choice(names))  # noqa: E731
     low = int(rng.choice([8_000, 11_025, 16_000]))
@@ -151,7 +151,7 @@ def _damaged(voice: Voice, voices: list[Voice], folder: Path, rng: np.random.Gen
     yield "band: up-sampled + noise", (hissing, 48_000), {"insufficient_bandwidth", "too_noisy"}, False
     codec, bits = [("mp3", 128_000), ("mp3", 64_000), ("aac", 96_000), ("opus", 48_000)][rng.integers(4)]
     yield (
-        f"band: up-sampled + codec",
+        "band: up-sampled + codec",
         damage.coded(narrow, 48_000, codec, bits),
         {"insufficient_bandwidth"},
         False,

@@ -1,4 +1,4 @@
-"""Ways in which a good recording is spoilt, for tests and benches: signal in, signal out, nothing random inside."""
+"""Ways in which a good recording is spoilt, for tests and benches: signal in, signal out."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import math
 import av
 import numpy as np
 import soxr
+from av.audio.stream import AudioStream
 from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline, PchipInterpolator
 from scipy.signal import fftconvolve, resample_poly
@@ -42,9 +43,9 @@ def upsampled(samples: Signal, rate: int, new_rate: int, how: str) -> Signal:
     at = np.arange(int(len(samples) * new_rate / rate)) * rate / new_rate
     known = np.arange(len(samples))
     if how == "repeat":
-        return samples[np.minimum(at.astype(int), len(samples) - 1)]
+        return np.asarray(samples[np.minimum(at.astype(int), len(samples) - 1)], np.float32)
     if how == "nearest":
-        return samples[np.minimum(np.round(at).astype(int), len(samples) - 1)]
+        return np.asarray(samples[np.minimum(np.round(at).astype(int), len(samples) - 1)], np.float32)
     if how == "linear":
         return np.interp(at, known, samples).astype(np.float32)
     spline = CubicSpline(known, samples) if how == "cubic" else PchipInterpolator(known, samples)
@@ -102,7 +103,7 @@ def in_room(samples: Signal, response: Signal) -> Signal:
 
 
 def decay(rate: int, t60: float, rng: np.random.Generator, *, direct_db: float = 0.0) -> Signal:
-    """A room's response: a direct sound and exponentially dying noise of the same energy less ``direct_db``."""
+    """A room's response: a direct sound, and dying noise of the same energy less ``direct_db``."""
     times = np.arange(int(rate * t60)) / rate
     tail = rng.standard_normal(len(times)) * 10 ** (-3 * times / t60)
     tail *= 10 ** (-direct_db / 20) / np.sqrt(np.sum(tail**2))
@@ -149,6 +150,7 @@ def coded(samples: Signal, rate: int, codec: str, bit_rate: int) -> tuple[Signal
     file = io.BytesIO()
     with av.open(file, "w", format=muxer) as container:
         stream = container.add_stream(encoder, rate=rate, layout="mono")
+        assert isinstance(stream, AudioStream)
         stream.bit_rate = bit_rate
         pcm = np.round(np.clip(samples, -1, 1) * 32_767).astype(np.int16)
         frame = av.AudioFrame.from_ndarray(pcm[None], format="s16", layout="mono")

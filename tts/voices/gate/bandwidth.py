@@ -28,9 +28,10 @@ BAND_HZ = 500.0
 MODULATION_DB = 6.0
 """How far loud speech frames must stand above what is there anyway."""
 
-LINK = 0.35
+LINK = 0.28
 """Correlation over time between the bands just below and just above a frequency, best pair, at the least.
-Unprocessed voices stay above 0.7; at the border between a voice and added noise it falls, mostly to zero."""
+Unprocessed voices stay above 0.33, nearly all above 0.6; at the border between a voice and added noise it
+falls, mostly to zero."""
 
 DYNAMIC_DB = 75.0
 """A band further than this below the strongest is inaudible beside it, and may be what a filter left."""

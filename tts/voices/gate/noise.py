@@ -52,7 +52,7 @@ def measure_noise(sound: Sound) -> Noise:
 
 
 def _pauses(power: Floats, sound: Sound, *, calmest: float) -> float:
-    """Mean power of the pauses, over their ``calmest`` share: one part in fifty may be a click or a breath."""
+    """Mean power of the calmest share of the pauses: one part in fifty may be a click or a breath."""
     pauses = power[sound.resting]
     if len(pauses) < _FEW:
         pauses = np.sort(power)[: max(5, len(power) // 20)]
