@@ -131,7 +131,7 @@ def test_a_foreign_id_is_answered_like_one_that_never_was(
     method, route = case
     real, fake = ids(route.path, victim)
     body = BODIES.get(route.path, SPOKEN if "text-to-speech" in route.path else {})
-    query = {"workspaceId": "1"} if "workspaceId" in str(route.dependant.query_params) else {}
+    query = {"workspaceId": "1"} if route.path.startswith("/api/voices") else {}
 
     def ask(values: dict[str, str], with_key: str) -> tuple[int, str]:
         path = route.path.format(**values)
