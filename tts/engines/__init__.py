@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from types import MappingProxyType
+from typing import Any
 
 from runtime.errors import EngineUnavailable
 from tts.engine import Synthesizer
@@ -21,15 +22,15 @@ class SynthesizerFactory:
     extra: str | None = None
     """The optional dependency group it needs, ``vivavoce[extra]``."""
 
-    def __call__(self) -> Synthesizer:
+    def __call__(self, **options: Any) -> Synthesizer:
         """
-        Import and make it.
+        Import and make it, with the engine's own options.
 
         Raises:
             EngineUnavailable: A library it needs is not installed.
         """
         try:
-            made: Synthesizer = getattr(import_module(self.module), self.attribute)()
+            made: Synthesizer = getattr(import_module(self.module), self.attribute)(**options)
         except ModuleNotFoundError as missing:
             how = f"install it with: pip install 'vivavoce[{self.extra}]'" if self.extra else None
             raise EngineUnavailable(
