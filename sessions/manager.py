@@ -15,7 +15,9 @@ from runtime.errors import AtCapacity
 from sessions.agent import AgentProfile
 from sessions.brains.brain import Brain
 from sessions.equipment import Equipment
+from sessions.peers.line import ResumableLine
 from sessions.peers.peer import Peer
+from sessions.resumption import Resumptions
 from sessions.session import Session
 from sessions.timeline import Timeline
 from sessions.voice import SessionVoice
@@ -57,6 +59,8 @@ class SessionManager:
         self._admit = admit
         self._on_turn = on_turn
         self._sessions: set[Session] = set()
+        self.broken_lines: Resumptions[ResumableLine] = Resumptions()
+        """Calls that wait, or would wait, for their line to come back."""
         self._draining = False
         self._empty = asyncio.Event()
         self._empty.set()

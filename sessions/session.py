@@ -185,6 +185,13 @@ class Session:
     def clear_playback(self) -> None:
         self._silence()
 
+    def hold_line(self) -> None:
+        self._speaker.hold()
+        self._listener.discard()
+
+    def release_line(self) -> None:
+        self._speaker.release()
+
     async def resolve_voice(self, ref: str) -> None:
         await self._voice.resolve(ref)
 

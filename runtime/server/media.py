@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket
 
 from runtime.errors import VivavoceError
 from runtime.server.auth import SOCKET_SCHEMES, offered_subprotocols
-from runtime.server.realtime import open_session, refusal
+from runtime.server.realtime import OpenedSession, open_session, refusal
 from runtime.server.services import Services
 from sessions.peers.audio_path import EventAudio
+from sessions.peers.line import ResumableLine, Socket
 from sessions.peers.realtime import RealtimePeer
 
 SUBPROTOCOL = "realtime"
@@ -22,14 +25,18 @@ async def realtime(socket: WebSocket) -> None:
 
     ``model`` is an agent's id, or any other name for a plain agent. ``intent=transcription`` makes a session
     that only writes down what it hears. ``call_id`` joins a WebRTC call that is up, to see and steer it.
+    ``resumable=true`` keeps the call for a while when the line breaks; ``resume=TOKEN`` takes it up again.
     Whatever stands against the call is said before the upgrade, in HTTP.
     """
     services: Services = socket.app.state.services
     query = socket.query_params
     try:
         caller = await services.client_secrets.caller(socket, SOCKET_SCHEMES)
-        if call_id := query.get("call_id"):
-            joined = services.webrtc.find(caller.principal.tenant_id, call_id)
+        tenant_id = caller.principal.tenant_id
+        if token := query.get("resume"):
+            broken = services.calls.broken_lines.take(tenant_id, token)
+        elif call_id := query.get("call_id"):
+            joined = services.webrtc.find(tenant_id, call_id)
         else:
             opened = await open_session(
                 services, caller, model=query.get("model"), intent=query.get("intent")
@@ -39,12 +46,42 @@ async def realtime(socket: WebSocket) -> None:
         return
     offered = SUBPROTOCOL in offered_subprotocols(socket)
     await socket.accept(subprotocol=SUBPROTOCOL if offered else None)
-    if call_id:
+    if token:
+        await broken.go_on(socket)
+    elif call_id:
         await joined.peer.join(socket)
-        return
-    audio = EventAudio(opened.protocol, lead=services.settings.realtime_lead_ms / 1000)
-    peer = RealtimePeer(socket, opened.protocol, audio, fallback=opened.opening.voice.fallback)
+    elif query.get("resumable") == "true":
+        await serve_resumable(services, opened, ResumableLine(socket), tenant_id)
+    else:
+        await serve(services, opened, socket)
+
+
+async def serve(
+    services: Services, opened: OpenedSession, socket: Socket, *, new_token: Callable[[], str] | None = None
+) -> None:
+    """Run the session to its end."""
+    peer = RealtimePeer(
+        socket,
+        opened.protocol,
+        EventAudio(opened.protocol, lead=services.settings.realtime_lead_ms / 1000),
+        fallback=opened.opening.voice.fallback,
+        new_token=new_token,
+    )
+    if isinstance(socket, ResumableLine):
+        socket.on_break, socket.on_return = peer.line_broke, peer.line_returned
     await services.calls.serve(opened.opening, peer, session_id=opened.protocol.session_id)
+
+
+async def serve_resumable(
+    services: Services, opened: OpenedSession, line: ResumableLine, tenant_id: str
+) -> None:
+    """The same on a line that may break: each ``session.created`` brings the token to take it up again."""
+    lines = services.calls.broken_lines
+    try:
+        await serve(services, opened, line, new_token=lambda: lines.issue(tenant_id, line))
+    finally:
+        lines.withdraw(line)
+        line.end()
 
 
 routes = [WebSocketRoute("/v1/realtime", realtime)]

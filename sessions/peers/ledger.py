@@ -17,7 +17,8 @@ from runtime.wire.conversation import (
     new_id,
 )
 from sessions.agent import AgentProfile
-from sessions.brains.brain import Tool, ToolCall
+from sessions.brains.brain import ToolCall
+from sessions.brains.tools import read_tools
 from sessions.peers.peer import Outcome, ReplyOrder
 from sessions.recognizer import Transcript
 
@@ -32,7 +33,7 @@ class Ledger:
     def __init__(self, profile: AgentProfile) -> None:
         self.conversation = Conversation()
         self._profile = profile
-        self._tools = tuple(Tool(**tool) for tool in profile.tools if isinstance(tool, dict))
+        self._tools = tuple(read_tools(profile.tools)[0])
         # The open message of each reply.
         self._messages: dict[str, str] = {}
 

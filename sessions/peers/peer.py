@@ -124,6 +124,14 @@ class Call(Protocol):
         """Drop what was not heard yet, and report :meth:`Peer.playback_cut`."""
         ...
 
+    def hold_line(self) -> None:
+        """The line broke and may come back: say nothing meanwhile, and lose nothing of it."""
+        ...
+
+    def release_line(self) -> None:
+        """The line is back: go on from the very sample at which :meth:`hold_line` stopped."""
+        ...
+
     async def resolve_voice(self, ref: str) -> None:
         """
         Make a voice ready for later orders.

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, Protocol
 
 import numpy as np
 
@@ -21,6 +20,7 @@ from runtime.wire.realtime import actions, config
 from runtime.wire.realtime.protocol import RealtimeProtocol, encode
 from sessions.brains.brain import Tool, ToolCall
 from sessions.peers.audio_path import AudioPath
+from sessions.peers.line import RESUME_WITHIN, Socket
 from sessions.peers.peer import Call, FrameEncoder, HangUp, Outcome, ReplyOrder, TurnTaking
 from sessions.recognizer import Transcript
 from sessions.voice import VoiceFallback
@@ -47,6 +47,7 @@ class RealtimePeer:
         protocol: The session's core, fresh.
         audio: How its audio travels.
         fallback: Set where the session does not speak in its agent's voice; told in ``session.created``.
+        new_token: Makes the token by which a broken line is taken up again; None says that it is not.
         lasts: Seconds after which the session expires.
     """
 
@@ -57,6 +58,7 @@ class RealtimePeer:
         audio: AudioPath,
         *,
         fallback: VoiceFallback | None = None,
+        new_token: Callable[[], str] | None = None,
         lasts: float = SESSION_SECONDS,
     ) -> None:
         self._socket = socket
@@ -64,6 +66,7 @@ class RealtimePeer:
         self._audio = audio
         self.transport = audio.transport
         self._fallback = fallback
+        self._new_token = new_token
         self._lasts = lasts
         self._writer = WebSocketWriter(socket, on_closed=self._gone)
         self._reading: asyncio.Timeout | None = None
@@ -214,15 +217,33 @@ class RealtimePeer:
         finally:
             self._joined.discard(writer)
 
-    def _open(self) -> None:
-        """Greet the client; a member beyond the standard ones tells it of another voice than it expects."""
+    def line_broke(self) -> None:
+        """The client has gone without a word, and may come back."""
+        if self._call is not None:
+            self._call.hold_line()
+
+    def line_returned(self) -> None:
+        """It is back: it is told ``session.created``, as the session is now, and then what it missed."""
+        self._open(resumed=True)
+        if self._call is not None:
+            self._call.release_line()
+
+    def _open(self, *, resumed: bool = False) -> None:
+        """Greet the client; members beyond the standard ones tell it what only we have."""
+        self._flush()
         self._protocol.open()
-        if self._fallback is None:
-            self._flush()
-        else:
-            for event in self._protocol.events():
-                session = {**event["session"], "voice_fallback": asdict(self._fallback)}
-                self._writer.send_text(encode({**event, "session": session}))
+        extras: dict[str, object] = {}
+        if self._fallback is not None:
+            extras["voice_fallback"] = asdict(self._fallback)
+        if self._new_token is not None:
+            extras["resume"] = {
+                "token": self._new_token(),
+                "within_seconds": RESUME_WITHIN,
+                "resumed": resumed,
+            }
+        for event in self._protocol.events():
+            told = {**event, "session": {**event["session"], **extras}} if extras else event
+            self._writer.send_text(encode(told))
 
     async def _take_in(self, socket: Socket) -> None:
         while (message := await socket.receive())["type"] == "websocket.receive":
@@ -322,14 +343,6 @@ class RealtimePeer:
     def _stop_reading(self, *, within: float) -> None:
         if self._reading is not None:
             self._reading.reschedule(asyncio.get_running_loop().time() + within)
-
-
-class Socket(Protocol):
-    """The part of an ASGI WebSocket that is used, as Starlette has it."""
-
-    async def receive(self) -> Mapping[str, Any]: ...
-
-    def send(self, message: Any) -> Coroutine[Any, Any, None]: ...
 
 
 def turn_taking(session: config.SessionConfig, *, rate: int | None = None) -> TurnTaking:

@@ -104,14 +104,12 @@ class Client:
 
 @asynccontextmanager
 async def realtime(
-    url: str, key: str, *, model: str = "gpt-realtime", conforms: bool = True, **options: Any
+    url: str, key: str, *, model: str = "gpt-realtime", conforms: bool = True, **query: str
 ) -> AsyncIterator[Client]:
     """Dial in; on the way out every event must satisfy the strict profile."""
-    address = f"{url.replace('http', 'ws', 1)}/v1/realtime?{urlencode({'model': model})}"
+    address = f"{url.replace('http', 'ws', 1)}/v1/realtime?{urlencode({'model': model, **query})}"
     headers = {"authorization": f"Bearer {key}"}
-    async with connect(
-        address, additional_headers=headers, max_size=None, compression=None, **options
-    ) as socket:
+    async with connect(address, additional_headers=headers, max_size=None, compression=None) as socket:
         client = Client(socket)
         listening = asyncio.create_task(client._listen())
         try:
