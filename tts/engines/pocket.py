@@ -58,6 +58,15 @@ STOCK = {
 }
 """Voices that the ungated weights come with: id, name, gender, accent."""
 
+LANGUAGES = {
+    "dutch": "nl",
+    "french": "fr",
+    "german": "de",
+    "italian": "it",
+    "portuguese": "pt",
+    "spanish": "es",
+}
+
 VOICES_KEPT = 16
 """Voice states in memory; 6 MB each."""
 
@@ -213,13 +222,10 @@ def _load(model: str, *, int8: bool) -> TTSModel:
         raise EngineUnavailable(f"there is no model file {model}", fix="give the path of its YAML file")
     try:
         return TTSModel.load_model(**where, quantize=int8)
-    except FileNotFoundError as error:
-        missing = error.filename or error
-        raise EngineUnavailable(
-            f"pocket-tts has no {missing}", fix="check the model's name or path"
-        ) from error
-    except Exception as error:  # the hub's errors are many: gated, offline, no such repository
-        raise EngineUnavailable(f"pocket-tts cannot load {model}: {error}", fix=FIX_GATED) from error
+    except Exception as error:  # the hub's are many: gated, offline, no such repository
+        ours = type(error) in (FileNotFoundError, ValueError)
+        fix = "check the model's name, and the paths in its YAML file" if ours else FIX_GATED
+        raise EngineUnavailable(f"pocket-tts cannot load {model}: {error}", fix=fix) from error
 
 
 def _is_file(model: str) -> bool:
@@ -228,15 +234,7 @@ def _is_file(model: str) -> bool:
 
 def _language(name: str) -> str:
     """BCP-47, by how the library names its models."""
-    known = {
-        "french": "fr",
-        "german": "de",
-        "italian": "it",
-        "portuguese": "pt",
-        "spanish": "es",
-        "dutch": "nl",
-    }
-    return known.get(name.split("_")[0], "en")
+    return LANGUAGES.get(name.split("_")[0], "en")
 
 
 def _pcm(chunk: Any) -> Pcm:

@@ -1,4 +1,4 @@
-"""A pocket-tts model small enough for a test: the real architecture, a tokenizer of letters, random weights."""
+"""A pocket-tts model small enough for a test: the real architecture, few layers, random weights."""
 
 from __future__ import annotations
 
