@@ -15,6 +15,7 @@ from runtime.store.ids import new_id
 from runtime.store.models import AgentRow
 from sessions.agent import AgentProfile
 from sessions.brains.flow import read_flow
+from sessions.brains.tools import read_tools
 from tts.voices.resolve import VoiceResolver
 
 BRAINS = ("echo", "flow", "openai")
@@ -192,6 +193,8 @@ class AgentService:
             for key in ("brain_model", "temperature", "flow", "brain_base_url")
             if key in attributes
         }
+        tools = attributes.get("tools", ())
+        options["server_tools"] = [tool for tool in tools if "url" in tool]
         if "brain_model" in options:
             options["model"] = options.pop("brain_model")
         return AgentProfile(
@@ -204,7 +207,7 @@ class AgentService:
             greeting=agent.greeting or None,
             brain=agent.brain or self._default_brain,
             brain_options=MappingProxyType(options),
-            tools=tuple(attributes.get("tools", ())),
+            tools=tuple(tool for tool in tools if "url" not in tool),
             language=agent.language or "en",
             speed=float(attributes.get("speed", 1.0)),
         )
@@ -218,6 +221,7 @@ class AgentService:
             )
         if (flow := (fields.get("attributes") or {}).get("flow")) is not None:
             read_flow(flow)
+        read_tools((fields.get("attributes") or {}).get("tools") or ())
         if (voice := fields.get("voice_id")) is not None:
             try:
                 await self._resolver.resolve(tenant_id, voice)

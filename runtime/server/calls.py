@@ -11,6 +11,7 @@ from runtime import metrics
 from runtime.clock import Clock
 from runtime.errors import AtCapacity, BrainError
 from runtime.server.agents import DEFAULT_CHAT_MODEL
+from runtime.server.tool_calls import HttpTools
 from runtime.settings import Settings
 from runtime.transport.loop_lag import LoopLag
 from runtime.transport.pacer import Pacer
@@ -23,6 +24,7 @@ from sessions.brains.echo import EchoBrain
 from sessions.brains.flow import FlowBrain, read_flow
 from sessions.brains.openai_chat import OpenAIBrain
 from sessions.brains.steady import SteadyBrain
+from sessions.brains.tools import ToolingBrain, read_tools
 from sessions.equipment import Equipment
 from sessions.hearing import Hearing
 from sessions.manager import SessionManager
@@ -60,7 +62,7 @@ async def open_calls(
         clock=clock,
         hearing=hearing,
         recognizer=recognizer,
-        brains=brain_maker(settings, stack),
+        brains=brain_maker(settings, clock, stack),
         engine=engine,
         pacer=pacer,
         phrases=phrases,
@@ -92,9 +94,10 @@ async def open_recognizer(settings: Settings, stack: AsyncExitStack) -> Recogniz
     return recognizer
 
 
-def brain_maker(settings: Settings, stack: AsyncExitStack) -> Callable[[AgentProfile], Brain]:
+def brain_maker(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Callable[[AgentProfile], Brain]:
     """How a call gets the brain its agent names. Chat clients are made when first needed, and shared."""
     client: AsyncOpenAI | None = None
+    runner = HttpTools(clock, allow_hosts=settings.fetch_allow_hosts)
 
     def make(profile: AgentProfile) -> Brain:
         nonlocal client
@@ -117,11 +120,15 @@ def brain_maker(settings: Settings, stack: AsyncExitStack) -> Callable[[AgentPro
                 stack.push_async_callback(client.close)
             options = profile.brain_options
             temperature = options.get("temperature")
-            return OpenAIBrain(
+            brain = OpenAIBrain(
                 client,
                 model=str(options.get("model") or DEFAULT_CHAT_MODEL),
                 temperature=float(temperature) if isinstance(temperature, (int, float)) else None,
             )
+            server_tools = options.get("server_tools")
+            if not isinstance(server_tools, list) or not server_tools:
+                return brain
+            return ToolingBrain(brain, tools=read_tools(server_tools)[1], runner=runner)
         raise BrainError(f"there is no brain called {profile.brain!r}")
 
     return make

@@ -12,7 +12,8 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
-from collections.abc import Collection, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable
+from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import SplitResult, urljoin, urlsplit
 
@@ -88,6 +89,27 @@ class AudioFetcher:
     def _is_allowed(self, parts: SplitResult) -> bool:
         host = (parts.hostname or "").lower()
         return host in self._allowed or f"{host}:{_port(parts)}" in self._allowed
+
+
+@asynccontextmanager
+async def guarded_pool(
+    url: str, allowed: Collection[str] = ()
+) -> AsyncIterator[tuple[httpcore.AsyncConnectionPool, httpcore.URL, tuple[bytes, bytes]]]:
+    """
+    A connection pool that reaches only public addresses, the address to ask for, and its ``Host`` header.
+
+    Args:
+        url: http or https.
+        allowed: Names (or ``name:port``), lower case, that may be in a private network.
+
+    Raises:
+        InvalidRequest: Not such an address; connecting raises it too, where the name leads inside.
+    """
+    parts = _checked(url)
+    host = (parts.hostname or "").lower()
+    open_host = host in allowed or f"{host}:{_port(parts)}" in allowed
+    async with httpcore.AsyncConnectionPool(network_backend=_GuardedNetwork(open_host=open_host)) as pool:
+        yield pool, _ascii(parts), _headers(parts)[0]
 
 
 class _GuardedNetwork(httpcore.AsyncNetworkBackend):
