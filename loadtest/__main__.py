@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 plan,
                 [int(n) for n in steps.split(",")],
                 crowds=options.callers,
-                steady=options.agent == "agent_tone",
+                steady=options.agent.startswith("agent_tone"),
                 on_row=lambda row: print(line(row), flush=True),
             )
         print(verdict(mine), flush=True)
@@ -69,7 +69,11 @@ def _options() -> argparse.ArgumentParser:
     options.add_argument("--address", help="host:port of a server that runs; without it, ours is started")
     options.add_argument("--engine", choices=("tone", "clone"), default="tone", help="of the server started")
     options.add_argument("--protocol", choices=("twilio", "realtime"), default="twilio")
-    options.add_argument("--agent", default="agent_tone", help="who answers; agent_tone never stops talking")
+    options.add_argument(
+        "--agent",
+        default="agent_tone",
+        help="who answers; agent_tone talks without end and hears nothing, agent_tone_listening hears",
+    )
     options.add_argument("--key", default="", help="API key, for --protocol realtime")
     options.add_argument("--steps", help=f"numbers of calls, in order (default {STEPS})")
     options.add_argument("--seconds", type=float, default=20.0, help="measured at each step (default 20)")
@@ -94,7 +98,7 @@ def _targets(
         running = Server("remote", options.address, f"/telephony/twilio/{options.agent}")
         targets.append((nullcontext(running), steps))
     elif not options.only_peers:
-        targets.append((vivavoce(engine=options.engine, core=core), steps))
+        targets.append((vivavoce(engine=options.engine, agent=options.agent, core=core), steps))
     targets += [(peer(name, python=options.python, core=core), options.peer_steps) for name in options.peer]
     return targets
 

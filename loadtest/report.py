@@ -12,9 +12,9 @@ from pathlib import Path
 from loadtest.figures import Row
 from loadtest.ramp import capacity
 
-HEAD = (  # milliseconds where nothing else is said
-    f"{'server':<10}{'calls':>6}{'up':>6}{'refused':>9}{'gap/min':>10}{'worst':>9}{'late p50':>10}{'p99':>8}{'p99.9':>8}"
-    f"{'answer':>9}{'turn gap':>10}{'CPU':>7}{'ms/call-s':>11}{'RSS MB':>8}{'caller':>8}"
+HEAD = (
+    f"{'server':<14}{'calls':>6}{'up':>6}{'refused':>9}{'gap/min':>10}{'worst':>9}{'late p50':>10}{'p99':>8}"
+    f"{'p99.9':>8}{'answer':>9}{'turn gap':>10}{'CPU':>7}{'ms/call-s':>11}{'RSS MB':>8}{'caller':>8}"
 )
 
 
@@ -22,7 +22,7 @@ def line(row: Row) -> str:
     """One row of the table; milliseconds where nothing else is said."""
     gap = f"{row.gap_p50_ms:.0f}" if row.gap_p50_ms is not None else "-"
     return (
-        f"{row.server:<10}{row.calls:>6}{row.up:>6}{row.refused:>9}{row.silence_ms_per_minute:>10.2f}{row.worst_gap_ms:>9.1f}"
+        f"{row.server:<14}{row.calls:>6}{row.up:>6}{row.refused:>9}{row.silence_ms_per_minute:>10.2f}{row.worst_gap_ms:>9.1f}"
         f"{row.late_p50_ms:>10.2f}{row.late_p99_ms:>8.1f}{row.late_p999_ms:>8.1f}{row.answer_p50_ms:>9.0f}"
         f"{gap:>10}{row.server_cpu_percent:>6.0f}%{row.cpu_ms_per_call_second:>11.2f}{row.rss_mb:>8.0f}"
         f"{row.caller_cpu_percent:>7.0f}%"

@@ -141,8 +141,8 @@ def _await_ready(process: subprocess.Popen[bytes], url: str) -> None:
 
 
 @contextmanager
-def vivavoce(*, engine: str, core: int | None) -> Iterator[Server]:
-    """Ours, fresh. With the tone engine its ``agent_tone`` answers, and never stops talking."""
+def vivavoce(*, engine: str, agent: str, core: int | None) -> Iterator[Server]:
+    """Ours, fresh. With the tone engine ``agent_tone`` answers and never stops talking."""
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         environment = {
@@ -159,7 +159,7 @@ def vivavoce(*, engine: str, core: int | None) -> Iterator[Server]:
             "vivavoce",
             (sys.executable, "-m", "runtime", "serve"),
             address=address,
-            path="/telephony/twilio/agent_tone",
+            path=f"/telephony/twilio/{agent}",
             ready="/ready",
             core=core,
             environment=environment,

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from runtime.turn.barge_in import BargeInSettings
+
 NOTHING: Mapping[str, object] = MappingProxyType({})
 
 
@@ -45,8 +47,12 @@ class AgentProfile:
     brain_timeout: float = 20.0
     """Seconds without a word from the brain before its answer counts as failed."""
 
+    listens: bool = True
+    """Whether anybody wants to know what the caller says; False spares detector and recogniser."""
     interruptible: bool = True
     """Whether a caller who speaks over the agent stops it, where the wire leaves that to us."""
+    barge_in: BargeInSettings = BargeInSettings()
+    """What counts as speaking over the agent, where that stops it."""
 
     @property
     def opens(self) -> bool:

@@ -13,6 +13,7 @@ from runtime.errors import InvalidRequest, NotFound, VoiceNotFound
 from runtime.store.database import Database
 from runtime.store.ids import new_id
 from runtime.store.models import AgentRow
+from runtime.turn.barge_in import BargeInSettings
 from sessions.agent import AgentProfile
 from sessions.brains.flow import read_flow
 from sessions.brains.tools import read_tools
@@ -23,8 +24,11 @@ BRAINS = ("echo", "flow", "openai")
 DEFAULT_CHAT_MODEL = "gpt-4o-mini"
 """Asked of the chat endpoint where an agent names no model."""
 
-STEADY_AGENT = "agent_tone"
-"""Answers on servers that run the tone engine: one tone from pick-up to hang-up, for load tests."""
+STEADY_AGENTS = {"agent_tone": False, "agent_tone_listening": True}
+"""
+Answer on servers that run the tone engine, one tone from pick-up to hang-up, for load tests; and whether they
+listen. The deaf one measures the media alone.
+"""
 
 FIELDS = frozenset(
     {"name", "voice_id", "voice_fallback", "instructions", "greeting", "language", "brain", "attributes"}
@@ -54,7 +58,7 @@ class AgentService:
     Args:
         default_voice: Spoken by agents that name none.
         default_brain: Thinks for agents that name none.
-        steady: Whether :data:`STEADY_AGENT` answers.
+        steady: Whether :data:`STEADY_AGENTS` answer.
     """
 
     def __init__(
@@ -157,8 +161,8 @@ class AgentService:
                 voice_ref=self._default_voice,
                 brain=self._default_brain,
             )
-        if self._steady and agent_id == STEADY_AGENT:
-            return self._steady_profile(tenant_id)
+        if self._steady and agent_id in STEADY_AGENTS:
+            return self._steady_profile(agent_id, tenant_id)
         return self._profile(await self.get(tenant_id, agent_id))
 
     async def answering(self, agent_id: str) -> AgentProfile:
@@ -168,21 +172,22 @@ class AgentService:
         Raises:
             NotFound: There is none such.
         """
-        if self._steady and agent_id == STEADY_AGENT:
-            return self._steady_profile("")
+        if self._steady and agent_id in STEADY_AGENTS:
+            return self._steady_profile(agent_id, "")
         async with self._database.read() as store:
             row = await store.agents.find_anywhere(agent_id)
         if row is None:
             raise no_such_agent()
         return self._profile(_agent(row))
 
-    def _steady_profile(self, tenant_id: str) -> AgentProfile:
+    def _steady_profile(self, agent_id: str, tenant_id: str) -> AgentProfile:
         return AgentProfile(
-            id=STEADY_AGENT,
+            id=agent_id,
             tenant_id=tenant_id,
             name="Steady tone",
             voice_ref=self._default_voice,
             brain="steady",
+            listens=STEADY_AGENTS[agent_id],
             interruptible=False,
         )
 
@@ -210,6 +215,7 @@ class AgentService:
             tools=tuple(tool for tool in tools if "url" not in tool),
             language=agent.language or "en",
             speed=float(attributes.get("speed", 1.0)),
+            barge_in=_barge_in(attributes.get("barge_sensitivity")),
         )
 
     async def _check(self, tenant_id: str, fields: Mapping[str, Any]) -> None:
@@ -221,6 +227,7 @@ class AgentService:
             )
         if (flow := (fields.get("attributes") or {}).get("flow")) is not None:
             read_flow(flow)
+        _barge_in((fields.get("attributes") or {}).get("barge_sensitivity"))
         read_tools((fields.get("attributes") or {}).get("tools") or ())
         if (voice := fields.get("voice_id")) is not None:
             try:
@@ -239,6 +246,13 @@ class AgentService:
                 param="voice_fallback",
                 fix="name a stock voice from GET /v1/voices",
             )
+
+
+def _barge_in(sensitivity: str | float | None) -> BargeInSettings:
+    try:
+        return BargeInSettings() if sensitivity is None else BargeInSettings.for_sensitivity(sensitivity)
+    except ValueError as error:
+        raise InvalidRequest(f"barge_sensitivity: {error}", param="barge_sensitivity") from error
 
 
 def no_such_agent() -> NotFound:

@@ -101,28 +101,23 @@ class DirectProtocol(WebSocketsSansIOProtocol):
             if end - at < head + length:
                 self._needed = head + length
                 break
+            body, size = at + head, head + length
             is_text = DATA.get(data[at])
             if is_text is None or self._in_fragments:
                 self._in_fragments = _opens_fragments(data[at], self._in_fragments)
-                super().data_received(data[at : at + head + length])
+                super().data_received(data[at : at + size])
+            elif self.on_message is None:
+                super().data_received(data[at : at + size])
             else:
-                payload = apply_mask(data[at + head : at + head + length], data[at + head - 4 : at + head])
-                self._take_message(payload, is_text, data[at : at + head + length])
-            at += head + length
+                payload = apply_mask(data[body : at + size], data[body - 4 : body])
+                try:
+                    self._deliver(payload.decode() if is_text else payload)
+                except UnicodeDecodeError:
+                    super().data_received(data[at : at + size])  # closes with 1007
+            at += size
             if self.close_sent:
                 return end
         return at
-
-    def _take_message(self, payload: bytes, is_text: bool, frame: bytes) -> None:
-        if self.on_message is None:
-            super().data_received(frame)
-            return
-        try:
-            message = payload.decode() if is_text else payload
-        except UnicodeDecodeError:
-            super().data_received(frame)  # closes with 1007
-            return
-        self._deliver(message)
 
     def send_receive_event_to_app(self) -> None:
         """A message that came in fragments is whole, and uvicorn would queue it."""

@@ -277,9 +277,12 @@ class TelephonePeer:
         if self._received_samples > (self._clock.now() - self._began + FASTEST) * G711_RATE:
             self._received_samples -= len(payload) + missing
             return
+        heard = decode_mulaw(payload)
+        if not self._profile.listens:
+            return
         if missing:
             self._call.hear(np.zeros(missing, np.int16))
-        self._call.hear(decode_mulaw(payload))
+        self._call.hear(heard)
 
     def _give_up(self, error: PeerError) -> None:
         log.warning("the carrier broke its protocol: %s", error)
