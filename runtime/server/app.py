@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
@@ -17,7 +16,7 @@ from starlette.responses import Response
 from runtime import metrics
 from runtime.clock import Clock, SystemClock
 from runtime.media.container import DecodeLimits
-from runtime.server import media, ops, pages, telephony, webrtc
+from runtime.server import media, ops, pages, reference, telephony, webrtc
 from runtime.server.accounts import AccountService, listens_on_loopback
 from runtime.server.agents import AgentService
 from runtime.server.auth import Authenticator
@@ -26,17 +25,7 @@ from runtime.server.catalog import StoredVoices
 from runtime.server.client_secrets import ClientSecrets
 from runtime.server.consents import ConsentService
 from runtime.server.designs import DesignService
-from runtime.server.dialects import (
-    agentcore,
-    elevenlabs,
-    openai,
-    openai_transcriptions,
-    openai_voices,
-    provenance,
-    pyai,
-    truedy,
-    uponai,
-)
+from runtime.server.dialects.catalogue import DIALECTS, dialect_of
 from runtime.server.dialects.route import http_error
 from runtime.server.enrolment import Enrolments
 from runtime.server.fetch import AudioFetcher
@@ -70,9 +59,6 @@ ENROLMENT_NICENESS = 10
 """Judging and cloning give way to every process that speaks to somebody."""
 
 
-_AGENT_CORE = re.compile(r"/v1/agents/[^/]+/(voice|core)(/|$)")
-
-
 def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
     """
     The application. Nothing is opened, started or written before its lifespan begins.
@@ -93,6 +79,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
         summary="A realtime voice-agent runtime that speaks in cloned voices.",
         lifespan=lifespan,
         strict_content_type=False,
+        openapi_url=None,  # each dialect has its own document: runtime.server.reference
     )
     app.state.settings = settings
     app.state.services = None
@@ -103,16 +90,11 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
     app.router.routes.extend(media.routes)
     app.router.routes.extend(webrtc.routes)
     app.router.routes.extend(telephony.routes)
-    app.include_router(elevenlabs.router)
-    app.include_router(elevenlabs.shared)
-    app.include_router(agentcore.router)
-    app.include_router(pyai.router)
-    app.include_router(openai.router)
-    app.include_router(openai_voices.router)
-    app.include_router(openai_transcriptions.router)
-    app.include_router(provenance.router)
-    app.include_router(truedy.router)
-    app.include_router(uponai.router)
+    app.router.routes.extend(reference.routes)
+    for dialect in DIALECTS:
+        for router in dialect.routers:
+            app.include_router(router)
+            app.include_router(router, prefix=f"/d/{dialect.name}")  # for clients that leave no doubt
     app.router.routes.extend(pages.routes)  # matches every path: last
     return app
 
@@ -259,16 +241,4 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
 async def _nothing_here(request: Request, error: Exception) -> Response:
     """No such address, or not with this method: told in the dialect that the address belongs to."""
     assert isinstance(error, HTTPException)
-    return _renderer(request.url.path)(http_error(error), request)
-
-
-def _renderer(path: str) -> Callable[..., Response]:
-    if path.startswith(truedy.PREFIX):
-        return truedy.render_error
-    if _AGENT_CORE.match(path):
-        return agentcore.render_error
-    if path.startswith("/v1/text-to-speech"):
-        return elevenlabs.render_error
-    if path.startswith("/api/"):
-        return uponai.render_error
-    return pyai.render_error
+    return dialect_of(request.url.path).render(http_error(error), request)

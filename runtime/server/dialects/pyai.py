@@ -221,7 +221,7 @@ class AgentFields(BaseModel):
     brain_model: Annotated[str | None, Field(max_length=255)] = None
     temperature: Annotated[float | None, Field(ge=0, le=2)] = None
     speed: Annotated[float | None, Field(ge=0.25, le=4)] = None
-    flow: dict[str, Any] | None = None
+    flow: dict[str, Any] | Annotated[str, Field(max_length=262_144)] | None = None
     tools: Annotated[list[dict[str, Any]] | None, Field(max_length=64)] = None
     barge_sensitivity: str | float | None = None
     ack_mode: Annotated[str | None, Field(max_length=32)] = None

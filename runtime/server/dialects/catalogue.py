@@ -1,0 +1,91 @@
+"""Every dialect the server speaks: its addresses, its errors, its key."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fastapi import APIRouter
+
+from runtime.server.dialects import (
+    agentcore,
+    elevenlabs,
+    openai,
+    openai_transcriptions,
+    openai_voices,
+    provenance,
+    pyai,
+    truedy,
+    uponai,
+)
+from runtime.server.dialects.route import RenderError
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """One product's API."""
+
+    name: str
+    """In addresses: ``/openapi/pyai.json``, ``/docs/pyai``, ``/d/pyai/…``."""
+    title: str
+    routers: Sequence[APIRouter]
+    addresses: re.Pattern[str]
+    """What belongs to it also where no route answers."""
+    render: RenderError
+    key_header: str
+    """Where its clients put their key."""
+
+    def owns(self, path: str) -> bool:
+        """Whether a refusal of ``path`` is told in this dialect."""
+        return self.addresses.match(path) is not None
+
+
+DIALECTS = (
+    Dialect(
+        "elevenlabs",
+        "ElevenLabs: speech and voices",
+        (elevenlabs.router, elevenlabs.shared),
+        re.compile(r"(/d/elevenlabs|/v1/(text-to-speech|user)(/|$))"),
+        elevenlabs.render_error,
+        "xi-api-key",
+    ),
+    Dialect(
+        "agentcore",
+        "Agent Core voice",
+        (agentcore.router,),
+        re.compile(r"(/d/agentcore|/v1/agents/[^/]+/(voice|core)(/|$))"),
+        agentcore.render_error,
+        "X-API-Key",
+    ),
+    Dialect(
+        "truedy",
+        "Truedy voices",
+        (truedy.router,),
+        re.compile(rf"(/d/truedy|{truedy.PREFIX}(/|$))"),
+        truedy.render_error,
+        "Authorization",
+    ),
+    Dialect(
+        "uponai",
+        "UponAI voices",
+        (uponai.router,),
+        re.compile(r"(/d/uponai|/api(/|$))"),
+        uponai.render_error,
+        "Authorization",
+    ),
+    Dialect(
+        "pyai",
+        "PyAI and OpenAI",
+        (pyai.router, openai.router, openai_voices.router, openai_transcriptions.router, provenance.router),
+        re.compile(r"/"),
+        pyai.render_error,
+        "Authorization",
+    ),
+)
+"""The first that owns an address wins; PyAI has what nobody else has."""
+
+
+def dialect_of(path: str) -> Dialect:
+    """Whose address this is."""
+    return next(dialect for dialect in DIALECTS if dialect.owns(path))
