@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import time
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -7,14 +8,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+import soundfile
 
+from runtime.cli.reference import synthesise_reference
 from tests.conformance.chat_endpoint import ChatEndpoint
 from tests.live_server import LiveServer, live_server
-
-SAMPLE_TEXT = (
-    "The rainbow is a division of white light into many beautiful colours. These take the shape of a long "
-    "round arch, with its path high above, and its two ends apparently beyond the horizon."
-)
 
 
 @pytest.fixture(scope="session")
@@ -53,18 +51,18 @@ def say(server: LiveServer, key: str) -> Callable[[str], bytes]:
 
 @pytest.fixture(scope="session")
 def cloned_voice(server: LiveServer, key: str) -> str:
-    """A voice cloned from a recording (one that our own engine spoke: these tests need no clips)."""
+    """A voice cloned from the recording that the demo makes of nobody: these tests need no clips."""
+    samples, rate = synthesise_reference()
+    recording = io.BytesIO()
+    soundfile.write(recording, samples, rate, format="WAV", subtype="PCM_16")
     with server.client(key) as api:
-        order = {"model": "tts-1", "voice": "nova", "input": SAMPLE_TEXT, "response_format": "wav"}
-        recording = api.post("/v1/audio/speech", json=order).content
         answer = api.post(
             "/v1/voice/clones",
             data={"name": "conformance"},
-            files={"file": ("sample.wav", recording, "audio/wav")},
+            files={"file": ("sample.wav", recording.getvalue(), "audio/wav")},
         )
         assert answer.status_code < 300, answer.text
-        voice_id: str = answer.json()["id"] if "id" in answer.json() else answer.json()["voice_id"]
-        return _await_ready(api, voice_id)
+        return _await_ready(api, str(answer.json()["id"]))
 
 
 @pytest.fixture(scope="session")
