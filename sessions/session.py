@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from dataclasses import replace
 from typing import Any
 
 from runtime import metrics
@@ -72,7 +73,7 @@ class Session:
             out=peer,
             clock=equipment.clock,
         )
-        self._turns = peer.turn_taking
+        self._turns = self._tuned(peer.turn_taking)
         self._listener = Listener(
             equipment.hearing,
             equipment.recognizer,
@@ -141,8 +142,8 @@ class Session:
         await self._listener.caught_up()
 
     def take_turns(self, how: TurnTaking) -> None:
-        self._turns = how
-        self._listener.take_turns(how)
+        self._turns = self._tuned(how)
+        self._listener.take_turns(self._turns)
 
     def commit(self, item_id: str) -> None:
         turn = self._listener.commit()
@@ -194,6 +195,12 @@ class Session:
 
     async def resolve_voice(self, ref: str) -> None:
         await self._voice.resolve(ref)
+
+    def _tuned(self, turns: TurnTaking) -> TurnTaking:
+        """Whether speech over ours stops us is for the peer to say; what counts as such, for the agent."""
+        if turns.barge_in is None:
+            return turns
+        return replace(turns, barge_in=self.profile.barge_in)
 
     # What the listener decides
 

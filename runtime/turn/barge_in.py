@@ -18,8 +18,9 @@ Spectral tilt was tried as a sign of closed-mouth hums, and does not tell them f
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from runtime.media.frame import LISTENING_RATE
 from runtime.turn.events import BargedIn, BargeInEvent, Ducked, FalseAlarm, VadWindow
@@ -52,6 +53,26 @@ class BargeInSettings:
     back_channel_limit: float = 1.2
     """Seconds of speech after which even words that are all back-channels stop us; not with ``off``."""
 
+    @classmethod
+    def for_sensitivity(cls, sensitivity: str | float) -> BargeInSettings:
+        """
+        The settings behind one knob.
+
+        Args:
+            sensitivity: ``low`` (a noisy place: only who goes on for a second stops us), ``normal``,
+                ``high`` (a quiet line: half a second does), or the level in dBFS below which nothing counts.
+
+        Raises:
+            ValueError: Another word, or a level that is not between -96 and 0.
+        """
+        if isinstance(sensitivity, int | float):
+            return cls(min_level=sensitivity)
+        if sensitivity not in _SENSITIVITIES:
+            raise ValueError(
+                f"sensitivity should be low, normal, high or a level in dBFS, not {sensitivity!r}"
+            )
+        return cls(**_SENSITIVITIES[sensitivity])
+
     def __post_init__(self) -> None:
         for name, value, low, high in (
             ("threshold", self.threshold, 0.0, 1.0),
@@ -64,6 +85,13 @@ class BargeInSettings:
         ):
             if not low <= value <= high:
                 raise ValueError(f"{name} must be between {low:g} and {high:g}, not {value:g}")
+
+
+_SENSITIVITIES: Final[Mapping[str, Mapping[str, Any]]] = {
+    "low": {"threshold": 0.75, "min_level": -40.0, "duck_after": 0.16, "stop_after": 1.0},
+    "normal": {},
+    "high": {"threshold": 0.5, "min_level": -60.0, "stop_after": 0.45},
+}
 
 
 class BargeInDetector:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -233,14 +234,15 @@ def report_cost(console: Console) -> None:
     console.print(table)
 
 
-def main() -> None:
+def main(arguments: Sequence[str] = ()) -> None:
+    """Print all tables."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--clips", type=Path, default=Path(os.environ.get("VIVAVOCE_CLIPS", DEFAULT_CLIPS)))
     parser.add_argument("--sounds", type=Path, default=os.environ.get("VIVAVOCE_SOUNDS"))
     parser.add_argument("--words", choices=("off", "commands", "any"), default="commands")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     console = Console()
     report_cost(console)
     ear = Ear(SileroVad())
@@ -266,4 +268,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -153,6 +153,19 @@ def test_settings_out_of_range_are_refused_by_name(setting: dict[str, float]) ->
         BargeInSettings(**setting)  # type: ignore[arg-type]
 
 
+def test_sensitivity_is_one_knob_for_all_of_them() -> None:
+    low, normal, high = (BargeInSettings.for_sensitivity(word) for word in ("low", "normal", "high"))
+    assert low.stop_after > normal.stop_after > high.stop_after
+    assert normal == BargeInSettings()
+    assert BargeInSettings.for_sensitivity(-35).min_level == -35
+
+
+@pytest.mark.parametrize("sensitivity", ["extreme", 3.0, -200.0])
+def test_an_unknown_sensitivity_is_refused(sensitivity: str | float) -> None:
+    with pytest.raises(ValueError, match="dBFS|min_level"):
+        BargeInSettings.for_sensitivity(sensitivity)
+
+
 @pytest.mark.parametrize(
     "text", ["mm-hm", "Uh-huh.", "yeah", "Yeah, okay", "right, right", "oh I see", "got it", "m m h m"]
 )

@@ -17,6 +17,7 @@ from runtime.errors import InvalidRequest
 from sessions.brains.flow.document import DEFAULT_RETRY, Branch, Choice, Flow, Step
 
 MAX_CHARACTERS: Final = 256 * 1024
+"""Of a flow's text."""
 MAX_STEPS: Final = 1000
 MAX_PROBLEMS: Final = 20
 
