@@ -23,6 +23,7 @@ for the life of the call.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -337,16 +338,16 @@ class Playout:
         assert self._epoch is not None
         return self._epoch + (self._left - self._grid_from) / self.rate
 
-    def _slot(self) -> int:
-        """Tick at which the frame at the head of the queue may leave."""
-        tick = math.ceil((self._next_due() - self.lead) * TICKS_PER_SECOND - _ROUNDING)
+    def _slot(self, due: float) -> int:
+        """Tick at which a frame that is due then may leave."""
+        tick = math.ceil((due - self.lead) * TICKS_PER_SECOND - _ROUNDING)
         if self._spread:
             tick += (self.phase - tick) % PHASES
         return tick
 
     def _file(self) -> None:
         if self._tick is None and self._queue and not self._paused:
-            self._scheduler._file(self, self._slot())
+            self._scheduler._file(self, self._slot(self._next_due()))
 
 
 Release: TypeAlias = tuple[Playout, list[EncodedFrame], tuple[str, ...]]
@@ -442,11 +443,12 @@ class FrameScheduler:
                 frames = []
             if not queue:
                 break
-            slot = playout._slot()
+            due = playout._next_due()
+            slot = playout._slot(due)
             if slot > this_tick:
                 self._file(playout, slot)
                 break
-            self._count(now - slot / TICKS_PER_SECOND, overdue=now > playout._next_due())
+            self._count(now - slot / TICKS_PER_SECOND, overdue=now > due)
             frame = queue.popleft()
             playout._left += frame.samples
             playout._flight.append(frame)
@@ -460,10 +462,7 @@ class FrameScheduler:
         tally = self.tally
         tally.frames += 1
         tally.overdue += overdue
-        for index, bound in enumerate(LATENESS_BUCKETS):
-            if late <= bound:
-                tally.lateness[index] += 1
-                break
+        tally.lateness[bisect_left(LATENESS_BUCKETS, late)] += 1
         tally.lateness_seconds += late
 
     def _file(self, playout: Playout, tick: int) -> None:
