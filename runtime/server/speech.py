@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -123,6 +123,16 @@ class Speech:
             self._stream.cancel()
 
 
+@dataclass(frozen=True, slots=True)
+class OpenVoice:
+    """A voice that is ready for text that is still being written."""
+
+    stream: Callable[[], SpeechStream]
+    """Opens a stretch of speech."""
+    encoder: StreamEncoder
+    """One file for all stretches."""
+
+
 class SpeechService:
     """
     Args:
@@ -176,6 +186,16 @@ class SpeechService:
             raise
         whole = order.whole and order.format == "wav" and len(order.text) <= WHOLE_CHARACTERS
         return Speech(stream, blocks, first, encoder, marks, whole=whole)
+
+    async def open_voice(self, tenant_id: str, order: SpeechOrder, *, speed: float) -> OpenVoice:
+        """What it takes to speak text as it comes; ``order.text`` does not count. Raises as :meth:`speak`."""
+        conditioning = await self._resolver.resolve(tenant_id, order.voice or self.default_voice)
+        marks = Marks.of(conditioning, self._engine.info)
+
+        def stream() -> SpeechStream:
+            return SpeechStream(self._engine, conditioning, clock=self._clock, speed=speed, seed=order.seed)
+
+        return OpenVoice(stream, self._encoder(order, tags=marks.tags()))
 
     async def say(self, conditioning: Conditioning, text: str, *, format: str) -> bytes:
         """All of a text in a voice that has no name yet, as one file. Raises as :meth:`speak`."""

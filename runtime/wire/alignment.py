@@ -45,6 +45,10 @@ class CharacterClock:
         self._at = 0
         self._now = 0.0
 
+    def extend(self, text: str) -> None:
+        """The whole text as it is by now; it begins with what it was before."""
+        self._text = text
+
     def take(self, words: Sequence[TimedWord]) -> Characters:
         """The characters up to the end of the last of these words."""
         starts: list[float] = []
