@@ -70,7 +70,7 @@ class Listener:
         hearing: The VAD shared by all calls.
         recognizer: Shared; None recognises nothing.
         turns: How to listen; may change in mid-call.
-        audible: Asked at every window: does the caller hear us now?
+        audible: Asked at every window: does the caller hear us now, and is there more than an end to come?
         on_event: Told, from the event loop, what happened.
         on_speech: Given the recogniser's stream of each turn that may be one, as it opens.
     """

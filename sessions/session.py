@@ -78,7 +78,7 @@ class Session:
             equipment.hearing,
             equipment.recognizer,
             turns=self._turns,
-            audible=lambda: self._speaker.audible,
+            audible=lambda: self._speaker.audible and not self._speaker.closing,
             on_event=self._on_heard,
             on_speech=self._follow_words,
         )

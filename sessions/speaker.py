@@ -34,6 +34,9 @@ class AudioOut(Protocol):
     ) -> None: ...
 
 
+CLOSING = 0.5
+"""Seconds from the end of our speech in which a caller who speaks answers it rather than interrupting."""
+
 Line: TypeAlias = str | SpeechStream
 """What is said next: a phrase that is said alike in every call, or a speech being written."""
 
@@ -78,6 +81,14 @@ class Speaker:
             return True
         quiet_at = self.quiet_at
         return quiet_at is not None and self._clock.now() < quiet_at
+
+    @property
+    def closing(self) -> bool:
+        """Whether only the end of the last sentence is left: who speaks over it is answering already."""
+        quiet_at = self.quiet_at
+        if self._held or quiet_at is None or self._utterance is None or not self._utterance.written:
+            return False
+        return quiet_at - self._clock.now() < CLOSING
 
     @property
     def held(self) -> bool:

@@ -44,7 +44,13 @@ class Utterance:
         self._samples = 0
         # Words that no packet has carried yet.
         self._words: deque[WordTime] = deque()
+        self._written = False
         self._over = asyncio.Event()
+
+    @property
+    def written(self) -> bool:
+        """Whether all of it has been queued."""
+        return self._written
 
     @property
     def sounding(self) -> bool:
@@ -78,6 +84,7 @@ class Utterance:
             if not self._over.is_set():
                 self._push(self._encoder.flush())
                 self._playout.finish()
+        self._written = True
         if self._samples == 0:
             self._over.set()
         if not self._over.is_set():

@@ -97,6 +97,17 @@ async def test_a_cough_holds_the_agent_and_it_goes_on_from_the_same_sample() -> 
         assert max(b - a for a, b in zip(sent, sent[1:], strict=False)) > 0.25
 
 
+async def test_an_answer_over_the_last_word_is_an_answer_and_no_back_channel() -> None:
+    brain = ScriptedBrain(["Is that the right one then?"], ["Good."])
+    async with staged(brain=brain, hears=["yes"]) as stage:
+        stage.call.order(ReplyOrder("resp_1"))
+        await stage.speak(hush(1.0))
+        await stage.speak(burst(0.3))
+        await stage.speak(hush(1.2))
+        await stage.until("reply_finished", count=2)
+        assert brain.turns[1].user_text == "yes"
+
+
 async def test_speech_before_the_first_frame_withdraws_the_reply() -> None:
     brain = ScriptedBrain([5.0, "too late"], ["in time"])
     async with staged(brain=brain, hears=["first", "second"]) as stage:
