@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from runtime.media.frame import LISTENING_RATE
 from tests.calls.client import RATE, at_wire_rate, pitch, realtime
 from tests.live_server import LiveServer
-from tests.turn.voices import silence, voice
+from tests.turn.voices import recording, silence, voice
 
 
 async def test_a_typed_question_is_answered_aloud(server: LiveServer, key: str) -> None:
@@ -72,12 +74,14 @@ async def test_a_spoken_question_is_answered_aloud(server: LiveServer, key: str)
         ]
 
 
-async def test_speaking_over_the_answer_cuts_it(server: LiveServer, key: str) -> None:
+@pytest.mark.clips
+async def test_speaking_over_the_answer_cuts_it(server: LiveServer, key: str, clips: Path) -> None:
+    spoken = recording(clips / "C_conversation" / "cards-005_m_16000_3.5s.flac")[: 2 * LISTENING_RATE]
     words = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen"
     async with realtime(server.url, key) as client:
         await client.ask(words)
         await client.until("response.output_audio.delta")
-        await client.speak(at_wire_rate(np.concatenate((silence(0.5), voice(1.5), silence(1.0)))))
+        await client.speak(at_wire_rate(np.concatenate((silence(0.5), spoken, silence(1.0)))))
         done = await client.until("response.done")
         assert done["response"]["status"] == "cancelled"
         assert done["response"]["status_details"]["reason"] == "turn_detected"
