@@ -6,6 +6,7 @@ import asyncio
 import multiprocessing
 import multiprocessing.connection
 import os
+import resource
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -125,6 +126,8 @@ _MADE: dict[str, Script] = {}
 def _run(plan: Plan, report: multiprocessing.connection.Connection) -> None:
     import uvloop
 
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     if plan.core is not None:
         os.sched_setaffinity(0, {plan.core})
     report.send(uvloop.run(_gather(plan)))

@@ -35,7 +35,10 @@ def verdict(rows: Sequence[Row]) -> str:
     last = rows[-1]
     if last.held:
         return f"{last.server}: {held} calls held without a gap; the ramp ended before anything broke"
-    limit = f"{last.calls} did not: {last.up} up, {last.silence_ms_per_minute:.1f} ms of silence a minute"
+    limit = (
+        f"{last.calls} did not: {last.up} up, {last.refused} refused, {last.dropped} dropped, "
+        f"{last.silence_ms_per_minute:.1f} ms of silence a minute"
+    )
     callers = "; the callers were the bottleneck" if last.caller_late_ms > 40 else ""
     return f"{last.server}: {held} calls held without a gap, {limit}{callers}"
 

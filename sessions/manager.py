@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -42,7 +42,7 @@ class SessionManager:
     Args:
         equipment: What all calls share.
         resolver: Whose voice a call speaks in.
-        admit: Asked before each call; raises AtCapacity to refuse it.
+        admit: Awaited before each call, until it may come in; raises AtCapacity to refuse it.
         on_turn: Told the timeline of every reply that is over.
     """
 
@@ -51,12 +51,12 @@ class SessionManager:
         equipment: Equipment,
         resolver: VoiceResolver,
         *,
-        admit: Callable[[], None] = lambda: None,
+        admit: Callable[[], Awaitable[None]] | None = None,
         on_turn: Callable[[Timeline], None] = lambda _timeline: None,
     ) -> None:
         self._equipment = equipment
         self._resolver = resolver
-        self._admit = admit
+        self._admit = admit or _anyone
         self._on_turn = on_turn
         self._sessions: set[Session] = set()
         self.broken_lines: Resumptions[ResumableLine] = Resumptions()
@@ -80,7 +80,7 @@ class SessionManager:
         """
         if self._draining:
             raise AtCapacity("the server is going down; call again in a moment", retry_after=5.0)
-        self._admit()
+        await self._admit()
         brain = self._equipment.brains(profile)
         return Opening(profile, await SessionVoice.open(profile, self._resolver), brain)
 
@@ -146,3 +146,7 @@ class SessionManager:
             log.warning("%d calls were still up after %g s and are cut off", len(self), seconds)
             for session in list(self._sessions):
                 session.hang_up()
+
+
+async def _anyone() -> None:
+    """Let everybody in."""

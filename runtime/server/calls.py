@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 
@@ -9,7 +10,8 @@ from openai import AsyncOpenAI
 
 from runtime import metrics
 from runtime.clock import Clock
-from runtime.errors import AtCapacity, BrainError
+from runtime.errors import BrainError
+from runtime.media.scheduler import LATENESS_BUCKETS
 from runtime.server.agents import DEFAULT_CHAT_MODEL
 from runtime.server.tool_calls import HttpTools
 from runtime.settings import Settings
@@ -18,6 +20,7 @@ from runtime.transport.pacer import Pacer
 from runtime.turn.gated import GatedVad
 from runtime.turn.silero import SileroVad
 from runtime.turn.vad import VadBatch
+from sessions.admission import Admission, OverdueShare, Refused, Vitals
 from sessions.agent import AgentProfile
 from sessions.brains.brain import Brain
 from sessions.brains.echo import EchoBrain
@@ -34,12 +37,6 @@ from sessions.timeline import Timeline
 from tts.phrases import PhraseBook
 from tts.pool import SynthesisPool
 from tts.voices.resolve import VoiceResolver
-
-MAX_SYNTHESIS_LATENESS = 0.25
-"""Seconds by which the most urgent call may wait for synthesis before new calls are refused."""
-
-MAX_LOOP_LAG = 0.1
-"""Seconds: nine in ten timers of the last five seconds must have run sooner for a call to be let in."""
 
 
 async def open_calls(
@@ -68,13 +65,24 @@ async def open_calls(
         phrases=phrases,
     )
 
-    def admit() -> None:
-        if engine.lateness() > MAX_SYNTHESIS_LATENESS:
-            metrics.refused_calls.labels("synthesis").inc()
-            raise AtCapacity("The server speaks in as many calls as it can keep up with.", retry_after=5.0)
-        if lag.quantile(0.9) > MAX_LOOP_LAG:
-            metrics.refused_calls.labels("event_loop").inc()
-            raise AtCapacity("The server is too busy to keep another call in time.", retry_after=5.0)
+    overdue = OverdueShare()
+    lag.also(lambda _lag: overdue.sample(pacer.tally.frames, pacer.tally.overdue, clock.now()))
+    stack.callback(
+        metrics.watch_frames(
+            pacer.tally, bounds=LATENESS_BUCKETS, queued_seconds=lambda: pacer.queued_seconds
+        )
+    )
+    door = Admission()
+
+    async def admit() -> None:
+        now = clock.now()
+        try:
+            turn = door.ask(Vitals(lag.quantile(0.9), overdue.share, engine.lateness()), now)
+        except Refused as refused:
+            metrics.refused_calls.labels(refused.shortage).inc()
+            raise
+        if turn > now:
+            await asyncio.sleep(turn - now)
 
     return SessionManager(equipment, resolver, admit=admit, on_turn=_note_turn)
 

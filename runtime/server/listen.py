@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import resource
 import socket
 
 import uvicorn
@@ -60,8 +61,15 @@ def keep_memory_still() -> None:
     gc.set_threshold(YOUNG_OBJECTS, 20, 100)
 
 
+def allow_many_sockets() -> None:
+    """Raise the bound on open files as far as it goes: the usual 1024 is a thousand calls."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def listen(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM; returns after the drain."""
+    allow_many_sockets()
     app = create_app(settings)
     config = uvicorn.Config(
         app,

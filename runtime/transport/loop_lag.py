@@ -28,7 +28,7 @@ class LoopLag:
         self, clock: Clock, *, observe: Callable[[float], object] | None = None, interval: float = INTERVAL
     ) -> None:
         self._clock = clock
-        self._observe = observe
+        self._observers = [] if observe is None else [observe]
         self._interval = interval
         self._recent = [0.0] * WINDOW
         self._at = 0
@@ -40,6 +40,10 @@ class LoopLag:
         loop = asyncio.get_running_loop()
         self._due = self._clock.now() + self._interval
         self._timer = loop.call_later(self._interval, self._measure, loop)
+
+    def also(self, observe: Callable[[float], object]) -> None:
+        """Tell somebody else, too."""
+        self._observers.append(observe)
 
     def stop(self) -> None:
         if self._timer is not None:
@@ -61,8 +65,8 @@ class LoopLag:
         lag = max(0.0, now - self._due)
         self._recent[self._at] = lag
         self._at = (self._at + 1) % WINDOW
-        if self._observe is not None:
-            self._observe(lag)
+        for observe in self._observers:
+            observe(lag)
         # The next one counts from its due time, or from now where a stall swallowed more than one.
         self._due = max(self._due + self._interval, now)
         self._timer = loop.call_later(self._due - now, self._measure, loop)
