@@ -7,12 +7,13 @@ tool of the client's called and its answer spoken, and a story that stopped when
 
 from __future__ import annotations
 
-import asyncio
 import json
 import shutil
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 
@@ -23,30 +24,29 @@ PYTHON = Path(__file__).parents[2] / ".venv-conformance" / "bin" / "python"
 INSTALL = "run scripts/setup-conformance"
 
 
-async def converse(command: list[str], task: dict[str, object]) -> dict[str, Any]:
-    """Run a client program; returns its report."""
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        json.dumps(task),
-        cwd=CLIENTS,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
+PYTHON_CLIENTS = ("openai_agents", "pipecat_service", "livekit_model")
+JAVASCRIPT = "agents_realtime"
+WEBRTC = "agents_realtime over WebRTC"
+
+Report: TypeAlias = dict[str, Any]
+
+
+def converse(command: list[str], task: dict[str, object]) -> Report:
+    """Run a client program; returns what it saw."""
+    done = subprocess.run(
+        [*command, json.dumps(task)], cwd=CLIENTS, capture_output=True, timeout=100, check=False
     )
-    try:
-        async with asyncio.timeout(90):
-            out, err = await process.communicate()
-    except TimeoutError:
-        process.kill()
-        await process.wait()
-        raise
-    assert out.strip(), err.decode()[-4000:]
-    report: dict[str, Any] = json.loads(out.strip().splitlines()[-1])
+    assert done.stdout.strip(), done.stderr.decode()[-4000:]
+    report: Report = json.loads(done.stdout.strip().splitlines()[-1])
     return report
 
 
-@pytest.fixture(scope="session")
-def task(server: LiveServer, key: str, agent: str, recordings: Callable[[str], Path]) -> dict[str, object]:
-    return {
+@pytest.fixture(scope="module")
+def conversations(
+    server: LiveServer, key: str, agent: str, recordings: Callable[[str], Path]
+) -> Iterator[dict[str, Future[Report]]]:
+    """All clients that are installed, talking to one server, two at a time."""
+    task: dict[str, object] = {
         "url": server.url,
         "key": key,
         "agent": agent,
@@ -54,9 +54,29 @@ def task(server: LiveServer, key: str, agent: str, recordings: Callable[[str], P
         "story": str(recordings("Tell me a story.")),
         "interruption": str(recordings("Stop, please stop, I have a question.")),
     }
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        begun: dict[str, Future[Report]] = {}
+        if PYTHON.exists():
+            for client in PYTHON_CLIENTS:
+                begun[client] = pool.submit(converse, [str(PYTHON), "-W", "ignore", f"{client}.py"], task)
+        node = shutil.which("node")
+        if node and (CLIENTS / "node_modules").is_dir():
+            with server.client(key) as api:
+                session = {"type": "realtime", "model": agent}
+                made = api.post("/v1/realtime/client_secrets", json={"session": session})
+            program = [node, f"{JAVASCRIPT}.mjs"]
+            begun[JAVASCRIPT] = pool.submit(converse, program, task)
+            begun[WEBRTC] = pool.submit(converse, program, task | {"secret": made.json()["value"]})
+        yield begun
+        pool.shutdown(cancel_futures=True)
 
 
-def assert_conversed(report: dict[str, Any]) -> None:
+@pytest.mark.timeout(220)
+@pytest.mark.parametrize("client", [*PYTHON_CLIENTS, JAVASCRIPT, WEBRTC])
+def test_a_stock_client_converses(client: str, conversations: dict[str, Future[Report]]) -> None:
+    if client not in conversations:
+        pytest.skip(f"{client} is not installed: {INSTALL}")
+    report = conversations[client].result()
     assert report["errors"] == []
     assert len(report["tool_calls"]) == 1
     assert "Bern" in report["tool_calls"][0]
@@ -67,39 +87,8 @@ def assert_conversed(report: dict[str, Any]) -> None:
     assert report["interruptions"] == 1
     # The whole story lasts more than fifteen seconds; the answers before it at most five.
     assert 3.5 < report["audio_seconds"] < 14
-
-
-@pytest.mark.timeout(120)
-@pytest.mark.parametrize("client", ["openai_agents", "pipecat_service", "livekit_model"])
-async def test_a_python_client_converses(client: str, task: dict[str, object]) -> None:
-    if not PYTHON.exists():
-        pytest.skip(f"the stock clients are not installed: {INSTALL}")
-    assert_conversed(await converse([str(PYTHON), "-W", "ignore", f"{client}.py"], task))
-
-
-def node() -> str:
-    found = shutil.which("node")
-    if found is None or not (CLIENTS / "node_modules").is_dir():
-        pytest.skip(f"Node or its packages are not installed: {INSTALL}")
-    return found
-
-
-@pytest.mark.timeout(120)
-async def test_the_javascript_client_converses_over_a_websocket(task: dict[str, object]) -> None:
-    report = await converse([node(), "agents_realtime.mjs"], task)
-    assert_conversed(report)
-    assert "conversation.item.truncated" in report["notes"]["events"]
-
-
-@pytest.mark.timeout(120)
-async def test_the_javascript_client_converses_over_webrtc(
-    server: LiveServer, key: str, agent: str, task: dict[str, object]
-) -> None:
-    command = [node(), "agents_realtime.mjs"]
-    with server.client(key) as api:
-        session = {"type": "realtime", "model": agent}
-        secret = api.post("/v1/realtime/client_secrets", json={"session": session}).json()["value"]
-    report = await converse(command, task | {"secret": secret})
-    assert_conversed(report)
-    assert "output_audio_buffer.stopped" in report["notes"]["events"]
-    assert "response.output_audio.delta" not in report["notes"]["events"]
+    if client == JAVASCRIPT:
+        assert "conversation.item.truncated" in report["notes"]["events"]
+    if client == WEBRTC:
+        assert "output_audio_buffer.stopped" in report["notes"]["events"]
+        assert "response.output_audio.delta" not in report["notes"]["events"]
