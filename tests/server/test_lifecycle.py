@@ -15,8 +15,14 @@ from tests.server.test_voices import good_clip, settle, upload
 __all__ = ["good_clip"]
 
 
-def test_nothing_is_lost_or_pending_after_a_kill(tmp_path: Path, good_clip: bytes) -> None:
-    server = LiveServer(tmp_path)
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_nothing_is_lost_or_pending_after_a_kill(
+    request: pytest.FixtureRequest, tmp_path: Path, good_clip: bytes, kind: str
+) -> None:
+    settings = {}
+    if kind == "postgresql":
+        settings["database_url"] = request.getfixturevalue("postgres").new_database()
+    server = LiveServer(tmp_path, **settings)
     server.start()
     key = server.sandbox_key()
     with server.client(key) as client:
