@@ -87,30 +87,34 @@ class Reply:
         patient = patiently(pieces, stalled_after=self._filler_after, timeout=self._timeout)
         async with aclosing(patient):
             async for piece in patient:
-                self._take(piece, tasks)
+                if not self._take(piece, tasks):
+                    return
 
-    def _take(self, piece: Answer | Stalled, tasks: asyncio.TaskGroup) -> None:
+    def _take(self, piece: Answer | Stalled, tasks: asyncio.TaskGroup) -> bool:
+        """Do what a piece asks for; False if nothing of what follows can be said any more."""
         if isinstance(piece, Stalled):
-            if self._filler is not None:
-                self._say(Verbatim(f"{self._filler} "), tasks)
-            return
+            return self._filler is None or self._say(Verbatim(f"{self._filler} "), tasks)
         self.timeline.mark(Mark.BRAIN_DELTA, self._clock.now())
         match piece:
             case str():
-                self._say(piece, tasks)
+                return self._say(piece, tasks)
             case ToolCall():
                 self._peer.tool_called(self.order, piece)
             case EndCall() | Transfer():
                 self.farewell = piece
+        return True
 
-    def _say(self, text: str, tasks: asyncio.TaskGroup) -> None:
+    def _say(self, text: str, tasks: asyncio.TaskGroup) -> bool:
         words = self._peer.words(self.order, text)
-        if not words or not self.order.spoken:
-            return
+        if words and self.order.spoken:
+            self._voice(words, tasks, stock=isinstance(text, Verbatim))
+        return len(words) == len(text)
+
+    def _voice(self, words: str, tasks: asyncio.TaskGroup, *, stock: bool) -> None:
         if not self._script.begun:
             saying = self._speaker.say(self.order, self._conditioning, self.timeline, self._script.lines())
             tasks.create_task(saying, name=f"speak {self.order.id}")
-        if isinstance(text, Verbatim):
+        if stock:
             self._script.phrase(words)
         else:
             self._script.words(words)

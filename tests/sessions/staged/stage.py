@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -282,20 +282,16 @@ class Stage:
                 await self.peer.changed.wait()
 
 
-@asynccontextmanager
-async def staged(
+@contextmanager
+def stage_set(
     *,
-    profile: AgentProfile = PROFILE,
-    turns: TurnTaking = TURNS,
     brain: Callable[[AgentProfile], Brain] | Brain | None = None,
     hears: Iterable[str] = (),
     delay: float = 0.0,
-    then: Callable[[], Awaitable[None]] | None = None,
-) -> AsyncIterator[Stage]:
-    """Open a call with the tone engine; it must end by itself or by the peer's going, and without a fault."""
+) -> Iterator[tuple[Equipment, VoiceResolver]]:
+    """What calls share, with the tone engine; nothing may be left of them at the end."""
     clock = LoopClock()
     engine = InlineEngine(ToneSynthesizer(), delay=delay)
-    resolver = VoiceResolver(NoVoices(), engine, stock=ToneSynthesizer().stock(), cache_bytes=0)
     chosen = EchoBrain() if brain is None else brain
     equipment = Equipment(
         clock=clock,
@@ -306,29 +302,42 @@ async def staged(
         phrases=PhraseBook(engine, clock=clock, max_bytes=2**20),
         pacer=Pacer(clock),
     )
-    peer = StagePeer(profile, turns)
-    voice = await SessionVoice.open(profile, resolver)
-    timelines: list[Timeline] = []
-    session = Session(
-        "sess_1",
-        profile,
-        peer=peer,
-        voice=voice,
-        brain=equipment.brains(profile),
-        equipment=equipment,
-        on_turn=timelines.append,
-    )
-    task = asyncio.create_task(session.run())
-    await peer.up.wait()
-    assert peer.call is not None
-    try:
-        yield Stage(peer, session, peer.call, task, timelines)
-    finally:
-        peer.vanish()
-        await task
-        equipment.pacer.close()
-        assert len(equipment.hearing) == 0
-        assert len(equipment.pacer) == 0
+    yield equipment, VoiceResolver(NoVoices(), engine, stock=ToneSynthesizer().stock(), cache_bytes=0)
+    equipment.pacer.close()
+    assert len(equipment.hearing) == 0
+    assert len(equipment.pacer) == 0
+
+
+@asynccontextmanager
+async def staged(
+    *,
+    profile: AgentProfile = PROFILE,
+    turns: TurnTaking = TURNS,
+    brain: Callable[[AgentProfile], Brain] | Brain | None = None,
+    hears: Iterable[str] = (),
+    delay: float = 0.0,
+) -> AsyncIterator[Stage]:
+    """Open a call; it must end by itself or by the peer's going, and without a fault."""
+    with stage_set(brain=brain, hears=hears, delay=delay) as (equipment, resolver):
+        peer = StagePeer(profile, turns)
+        timelines: list[Timeline] = []
+        session = Session(
+            "sess_1",
+            profile,
+            peer=peer,
+            voice=await SessionVoice.open(profile, resolver),
+            brain=equipment.brains(profile),
+            equipment=equipment,
+            on_turn=timelines.append,
+        )
+        task = asyncio.create_task(session.run())
+        await peer.up.wait()
+        assert peer.call is not None
+        try:
+            yield Stage(peer, session, peer.call, task, timelines)
+        finally:
+            peer.vanish()
+            await task
 
 
 def burst(seconds: float, *, level: float = 0.3) -> Pcm:
