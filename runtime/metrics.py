@@ -137,7 +137,11 @@ class FrameCollector(Collector):
         )
         for name, text, count in (
             ("frames_sent", "Frames that left.", tally.frames),
-            ("frames_overdue", "Frames that left after they were due, the lead used up.", tally.overdue),
+            (
+                "frames_overdue",
+                "Frames that left over 20 ms after they were due, the lead used up.",
+                tally.overdue,
+            ),
             ("underruns", "Times a stream ran dry in the middle of speech.", tally.underruns),
             ("stalls", "Times a stream started a new grid because no lead covered a stall.", tally.stalls),
         ):

@@ -10,6 +10,9 @@ from runtime.errors import AtCapacity
 WINDOW = 5.0
 """Seconds over which frames that left too late are counted."""
 
+ENOUGH = 100
+"""Frames from which on their share says something."""
+
 RETRY_AFTER = 5.0
 """Seconds a refused caller is asked to wait: a window, so that the next answer rests on other figures."""
 
@@ -89,8 +92,8 @@ class OverdueShare:
 
     @property
     def share(self) -> float:
-        """0 to 1; 0 while nothing was sent."""
+        """0 to 1; 0 while too little was sent to tell."""
         if not self._samples:
             return 0.0
         _, frames, overdue = (b - a for a, b in zip(self._samples[0], self._samples[-1], strict=True))
-        return overdue / frames if frames else 0.0
+        return overdue / frames if frames >= ENOUGH else 0.0

@@ -40,6 +40,9 @@ PHASES = 8
 SLACK = 0.100
 """Seconds a frame may be overdue and keep its place on the grid: the cushion players are assumed to hold."""
 
+TOLERANCE = PTIME
+"""Seconds past its due time from which a frame is overdue: less than any peer's buffer holds."""
+
 LATENESS_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.010, 0.020, 0.040, 0.080, 0.160, 0.320, math.inf)
 """Upper bounds in seconds of :attr:`Tally.lateness`."""
 
@@ -69,7 +72,7 @@ class Tally:
 
     frames: int = 0
     overdue: int = 0
-    """Frames that left after their due time: late even for a peer without a buffer."""
+    """Frames that left more than :data:`TOLERANCE` after they were due, the lead used up."""
     underruns: int = 0
     """Times a stream ran dry in the middle of speech."""
     stalls: int = 0
@@ -448,7 +451,7 @@ class FrameScheduler:
             if slot > this_tick:
                 self._file(playout, slot)
                 break
-            self._count(now - slot / TICKS_PER_SECOND, overdue=now > due)
+            self._count(now - slot / TICKS_PER_SECOND, overdue=now > due + TOLERANCE)
             frame = queue.popleft()
             playout._left += frame.samples
             playout._flight.append(frame)

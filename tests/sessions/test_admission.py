@@ -62,10 +62,10 @@ def test_the_share_of_overdue_frames_is_that_of_the_last_seconds() -> None:
 def test_a_scheduler_whose_frames_leave_late_closes_the_door() -> None:
     scheduler = FrameScheduler()
     playout = scheduler.open(rate=8_000, lead=0.0)
-    playout.push([EncodedFrame(b"", 160 * n, 160) for n in range(100)], 10.0)
+    playout.push([EncodedFrame(b"", 160 * n, 160) for n in range(200)], 10.0)
     share = OverdueShare()
-    for n in range(20):
-        now = 10.0 + 0.05 * n
+    for n in range(40):
+        now = 10.0 + 0.09 * n
         scheduler.poll(now)
         share.sample(scheduler.tally.frames, scheduler.tally.overdue, now)
     with pytest.raises(Refused):
