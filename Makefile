@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 CLIP ?=
 STAMP := $(VENV)/.stamp-dev
 
-.PHONY: run test check format bench bench-voice load setup clean
+.PHONY: run test conformance check format bench bench-voice load setup clean
 
 setup: $(STAMP)
 
@@ -18,6 +18,10 @@ run: $(STAMP)
 
 test: $(STAMP)
 	$(BIN)/pytest
+
+conformance: $(STAMP)
+	./scripts/setup-conformance "$(PYTHON)"
+	$(BIN)/pytest tests/conformance
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .

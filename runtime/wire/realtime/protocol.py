@@ -13,10 +13,8 @@ from runtime.errors import Conflict, InvalidRequest, NotFound, RequestError
 from runtime.wire.conversation import (
     Conversation,
     FunctionCallOutput,
-    HeardPart,
     Item,
     Message,
-    SpokenPart,
     TextPart,
     WordTime,
     new_id,
@@ -39,16 +37,15 @@ from runtime.wire.realtime.actions import (
     SessionChanged,
 )
 from runtime.wire.realtime.answer import Answer, FinalStatus, Reason
+from runtime.wire.realtime.caller import CallerTurn, TakenTurn
 from runtime.wire.realtime.config import BUILT_IN_VOICES, JsonObject, SessionConfig, Transcription
 from runtime.wire.realtime.items import decode_audio, item_json, read_item
 from runtime.wire.realtime.request import read_response
 from runtime.wire.realtime.rules import Fact, Ignore, Refuse, verdict
-from runtime.wire.realtime.sound import CallerSound, ItemSound
+from runtime.wire.realtime.sound import ItemSound
+from runtime.wire.realtime.truncation import heard_ms
 from runtime.wire.realtime.update import updated
 from runtime.wire.realtime.usage import Tokens, items_tokens, text_tokens
-
-TRUNCATE_TOLERANCE = 0.5
-"""Seconds by which a client may claim to have heard more than there was: players round, and race us."""
 
 MAX_APPEND_BYTES = 15 * 2**20
 """Of audio in one message, as OpenAI documents it."""
@@ -113,12 +110,7 @@ class RealtimeProtocol:
         self._playing_id: str | None = None
         self._voice_used = False
 
-        self._turn_id: str | None = None
-        self._turn_start = 0.0
-        self._turn_end: float | None = None
-        self._uncommitted = 0.0
-        """Seconds appended since the last commit or clear."""
-        self._caller_sound = CallerSound(keep_audio_bytes // 4)
+        self._turn = CallerTurn(keep_bytes=keep_audio_bytes // 4)
         self._item_sound = ItemSound(keep_audio_bytes // 2)
 
         self._pending: SessionConfig | None = None
@@ -176,7 +168,7 @@ class RealtimeProtocol:
     @property
     def input_ms(self) -> int:
         """Milliseconds of caller audio appended since the session began (WebSocket)."""
-        return round(self._caller_sound.seconds * 1000)
+        return round(self._turn.seconds * 1000)
 
     def history(self, response: Response) -> Sequence[Item]:
         """What the brain is shown for ``response``."""
@@ -186,8 +178,7 @@ class RealtimeProtocol:
 
     def audio_received(self, seconds: float) -> None:
         """The caller's audio came as media (WebRTC) and not as ``append``: so much more may be committed."""
-        self._caller_sound.pass_over(seconds)
-        self._uncommitted += seconds
+        self._turn.pass_over(seconds)
 
     def speech_started(self, audio_start_ms: int) -> str:
         """
@@ -196,38 +187,35 @@ class RealtimeProtocol:
         Returns the id the turn's item will have. If this interrupts, report
         ``response_finished(…, "cancelled", reason="turn_detected")`` right after.
         """
-        if self._turn_id is None:
-            self._turn_id = new_id("item")
-            self._turn_start = audio_start_ms / 1000
-        self._turn_end = None
+        item_id = self._turn.start(audio_start_ms / 1000)
         self._emit(
-            "input_audio_buffer.speech_started", item_id=self._turn_id, audio_start_ms=max(0, audio_start_ms)
+            "input_audio_buffer.speech_started", item_id=item_id, audio_start_ms=max(0, audio_start_ms)
         )
-        return self._turn_id
+        return item_id
 
     def speech_stopped(self, audio_end_ms: int) -> None:
         """The caller fell silent. Without a commit, speech that starts again goes on with the same turn."""
-        if self._turn_id is not None:
-            self._turn_end = audio_end_ms / 1000
+        if self._turn.id is not None:
+            self._turn.stop(audio_end_ms / 1000)
             self._emit(
-                "input_audio_buffer.speech_stopped", item_id=self._turn_id, audio_end_ms=max(0, audio_end_ms)
+                "input_audio_buffer.speech_stopped", item_id=self._turn.id, audio_end_ms=max(0, audio_end_ms)
             )
 
     def audio_committed(self) -> str:
         """The detector ended the caller's turn: ``committed`` and the user item. Returns the item's id."""
-        end = self._caller_sound.seconds if self._turn_end is None else self._turn_end
-        return self._commit(self._turn_start, end)
+        return self._commit(self._turn.take())
 
     def timeout_triggered(self, audio_start_ms: int, audio_end_ms: int) -> str:
         """Nobody spoke for ``idle_timeout_ms``. Commits the silence; begin a response next."""
-        self._turn_id = self._turn_id or new_id("item")
+        item_id = self._turn.start(audio_start_ms / 1000)
+        self._turn.stop(audio_end_ms / 1000)
         self._emit(
             "input_audio_buffer.timeout_triggered",
-            item_id=self._turn_id,
+            item_id=item_id,
             audio_start_ms=audio_start_ms,
             audio_end_ms=audio_end_ms,
         )
-        return self._commit(audio_start_ms / 1000, audio_end_ms / 1000)
+        return self._commit(self._turn.take())
 
     def transcription_delta(self, item_id: str, delta: str) -> None:
         """More words of a turn were recognised. Reported only if the client asked for transcription."""
@@ -437,7 +425,7 @@ class RealtimeProtocol:
         so = {
             Fact.TRANSCRIBING: self.config.type == "transcription",
             Fact.DETECTING_TURNS: self.config.turn_detection is not None,
-            Fact.BUFFER_EMPTY: self._uncommitted <= 0,
+            Fact.BUFFER_EMPTY: self._turn.uncommitted <= 0,
             Fact.ANSWERING: self._active_id is not None,
             Fact.FOR_CONVERSATION: not aside,
             Fact.CROWDED: len(self._answers) >= MAX_RESPONSES,
@@ -472,19 +460,16 @@ class RealtimeProtocol:
                 param="audio",
             )
         if audio:
-            self._caller_sound.append(audio, audio_format)
-            self._uncommitted += audio_format.seconds(len(audio))
+            self._turn.append(audio, audio_format)
             self._actions.append(AppendAudio(audio))
 
     def _on_commit(self, event: dict[str, Any]) -> None:
-        seconds = self._uncommitted
-        end = self._caller_sound.seconds
-        item_id = self._commit(end - seconds, end)
+        seconds = self._turn.uncommitted
+        item_id = self._commit(self._turn.take_uncommitted())
         self._actions.append(CommitAudio(item_id, seconds))
 
     def _on_clear(self, event: dict[str, Any]) -> None:
-        self._uncommitted = 0.0
-        self._turn_id = self._turn_end = None
+        self._turn.clear()
         self._emit("input_audio_buffer.cleared")
         self._actions.append(ClearAudio())
 
@@ -518,38 +503,10 @@ class RealtimeProtocol:
 
     def _on_item_truncate(self, event: dict[str, Any]) -> None:
         item = self._find(event["item_id"], "truncating", refusals.TRUNCATE_UNKNOWN)
-        if self._uncut is not None and self._uncut.id == item.id:
-            item = replace(self._uncut, status=item.status) if isinstance(item, Message) else item
-        part = spoken_part(item) if isinstance(item, Message) else None
-        if part is None:
-            raise InvalidRequest(
-                f"Only the audio of an assistant message can be truncated; '{item.id}' has none.",
-                code="invalid_value",
-                param="item_id",
-            )
-        assert isinstance(item, Message)
+        if self._uncut is not None and isinstance(item, Message) and self._uncut.id == item.id:
+            item = replace(self._uncut, status=item.status)
         index = event["content_index"]
-        if not (0 <= index < len(item.content) and isinstance(item.content[index], SpokenPart)):
-            raise InvalidRequest(
-                f"Content part {index} of '{item.id}' has no audio.",
-                code="invalid_value",
-                param="content_index",
-            )
-        audio_end_ms = event["audio_end_ms"]
-        made_ms = round(part.seconds * 1000)
-        if audio_end_ms < 0:
-            raise InvalidRequest(
-                f"'audio_end_ms' is {audio_end_ms}; it cannot be negative.",
-                code="invalid_value",
-                param="audio_end_ms",
-            )
-        if audio_end_ms > made_ms + TRUNCATE_TOLERANCE * 1000 and not part.cut:
-            raise InvalidRequest(
-                f"Audio content of {made_ms}ms is already shorter than {audio_end_ms}ms",
-                code="invalid_value",
-                param="audio_end_ms",
-            )
-        heard = min(audio_end_ms, made_ms) / 1000
+        heard = heard_ms(item, content_index=index, audio_end_ms=event["audio_end_ms"]) / 1000
         self.conversation.replace(item)
         self.conversation.cut(item.id, heard)
         self._uncut = None
@@ -603,17 +560,14 @@ class RealtimeProtocol:
         self._voice_used = True
         self._newest_spoken = (answer.response.id, answer.spoken_id)
 
-    def _commit(self, start: float, end: float) -> str:
-        item_id = self._turn_id or new_id("item")
-        self._turn_id = self._turn_end = None
-        self._uncommitted = 0.0
-        item = Message(item_id, "user", (HeardPart(max(0.0, end - start)),))
-        if sound := self._caller_sound.between(start, end):
-            self._item_sound.append(item_id, sound, self.config.input_format)
+    def _commit(self, turn: TakenTurn) -> str:
+        item = turn.item
+        if turn.sound is not None:
+            self._item_sound.append(item.id, turn.sound, self.config.input_format)
         before = self.conversation.append(item)
-        self._emit("input_audio_buffer.committed", item_id=item_id, previous_item_id=before)
+        self._emit("input_audio_buffer.committed", item_id=item.id, previous_item_id=before)
         self._add_item(item, before)
-        return item_id
+        return item.id
 
     def _add_item(self, item: Item, before: str | None) -> None:
         shown = item_json(item)

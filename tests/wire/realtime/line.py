@@ -54,7 +54,13 @@ class Line:
     def state(self) -> tuple[object, ...]:
         """Everything of the core that a refused message must not have changed."""
         core = self.protocol
-        return core.config, core.conversation.items, tuple(core._answers), core._uncommitted, core._turn_id
+        return (
+            core.config,
+            core.conversation.items,
+            tuple(core._answers),
+            core._turn.uncommitted,
+            core._turn.id,
+        )
 
 
 def types(events: list[dict[str, Any]]) -> list[str]:
