@@ -54,8 +54,8 @@ FASTEST = 10.0
 
 MULAW = WireFormat("pcmu/8000", G711_RATE, encode_mulaw)
 
-PACKET = 2 * PTIME
-"""Seconds in a message. Carriers take any length and play it in order; half as many cost half as much."""
+PACKET = 3 * PTIME
+"""Seconds in a message. Carriers take any length and play it in order, and few messages cost less than many."""
 
 PACKET_SAMPLES = round(PACKET * G711_RATE)
 
@@ -308,7 +308,7 @@ class TelephonePeer:
 
 class MulawEncoder:
     """
-    One utterance, from mu-law to packets of 40 ms, each one whole WebSocket frame.
+    One utterance, from mu-law to packets of 60 ms, each one whole WebSocket frame.
 
     The last packet is as short as it happens to be; nothing is padded.
 
