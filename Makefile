@@ -39,6 +39,7 @@ bench: $(STAMP)
 bench-voice: $(STAMP)
 	./scripts/setup-bench-voice "$(VENV)"
 	$(BIN)/python -m tests.bench.voice
+	$(BIN)/python -m tests.bench.watermark
 
 load: $(STAMP)
 	$(BIN)/python -m loadtest

@@ -1,12 +1,12 @@
 """
 Measure the watermark: how surely it is found, how often it is seen where it is not, how loud it is.
 
-    python -m tests.bench.watermark [folder of real clips]
+    VIVAVOCE_CLIPS=… python -m tests.bench.watermark
 """
 
 from __future__ import annotations
 
-import sys
+import os
 import time
 from collections.abc import Callable, Iterator
 from io import BytesIO
@@ -155,7 +155,8 @@ def audibility(pairs: list[tuple[Pcm, Pcm, int]]) -> None:
 def main() -> None:
     rng = np.random.default_rng(1)
     voices = list(spoken())
-    clips = list(recorded(Path(sys.argv[1]))) if len(sys.argv) > 1 else []
+    folder = Path(os.environ.get("VIVAVOCE_CLIPS", Path(__file__).parents[3] / "shared" / "clips"))
+    clips = list(recorded(folder)) if folder.is_dir() else []
     hosts = [(samples, SPEAKING_RATE) for samples in voices]
     natural = [(samples, rate) for samples, rate in clips if len(samples) >= 0.95 * SECONDS * rate]
     pairs = [(samples, marked(samples, rate), rate) for samples, rate in hosts]
