@@ -34,14 +34,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     print(HEAD)
     rows: list[Row] = []
+    talk, rest = map(float, options.talk.split(","))
     for target, steps in _targets(options, server_core):
         with target as server:
             plan = Plan(
                 protocol=options.protocol,
                 url=_url(options, server),
                 calls=0,
+                speech_seconds=talk,
+                silence_seconds=rest,
                 measure=options.seconds,
-                key=options.key,
+                key=options.key or server.key,
                 core=caller_core if options.callers == 1 else None,
             )
             mine = ramp(
@@ -77,6 +80,9 @@ def _options() -> argparse.ArgumentParser:
     options.add_argument("--key", default="", help="API key, for --protocol realtime")
     options.add_argument("--steps", help=f"numbers of calls, in order (default {STEPS})")
     options.add_argument("--seconds", type=float, default=20.0, help="measured at each step (default 20)")
+    options.add_argument(
+        "--talk", default="2,6", help="seconds that callers speak and are quiet in turn (default 2,6)"
+    )
     options.add_argument("--callers", type=int, default=1, help="processes that call (default 1)")
     options.add_argument(
         "--peer", action="append", default=[], help="a module of loadtest/peers to run beside ours"
@@ -95,7 +101,8 @@ def _targets(
     targets: list[tuple[AbstractContextManager[Server], str]] = []
     steps = options.steps or STEPS
     if options.address:
-        running = Server("remote", options.address, f"/telephony/twilio/{options.agent}")
+        path = f"/telephony/twilio/{options.agent}"
+        running = Server("remote", options.address, path, agent=options.agent)
         targets.append((nullcontext(running), steps))
     elif not options.only_peers:
         targets.append((vivavoce(engine=options.engine, agent=options.agent, core=core), steps))
@@ -105,7 +112,7 @@ def _targets(
 
 def _url(options: argparse.Namespace, server: Server) -> str:
     if options.protocol == "realtime":
-        return f"ws://{server.address}/v1/realtime?model={options.agent}"
+        return f"ws://{server.address}/v1/realtime?model={server.agent}"
     return f"ws://{server.address}{server.path}"
 
 

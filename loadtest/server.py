@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx
@@ -35,6 +35,10 @@ class Server:
     """``host:port``."""
     path: str
     """Of the Twilio media stream."""
+    agent: str = ""
+    """Who answers there; empty where the server knows no agents."""
+    key: str = ""
+    """API key, for the Realtime WebSocket."""
     pid: int | None = None
     """Of a server started here; None for one that runs elsewhere, whose ``/metrics`` is read instead."""
 
@@ -112,7 +116,7 @@ def started(
         )
         try:
             _await_ready(process, f"http://{address}{ready}")
-            yield Server(name, address, path, process.pid)
+            yield Server(name, address, path, pid=process.pid)
         except BaseException:
             log.seek(0)
             sys.stderr.write(log.read()[-4_000:].decode(errors="replace"))
@@ -142,7 +146,13 @@ def _await_ready(process: subprocess.Popen[bytes], url: str) -> None:
 
 @contextmanager
 def vivavoce(*, engine: str, agent: str, core: int | None) -> Iterator[Server]:
-    """Ours, fresh. With the tone engine ``agent_tone`` answers and never stops talking."""
+    """
+    Ours, fresh.
+
+    Args:
+        agent: ``agent_tone`` and ``agent_tone_listening`` exist with the tone engine, and never stop talking;
+            the name of a brain makes an agent with that brain.
+    """
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         environment = {
@@ -154,17 +164,30 @@ def vivavoce(*, engine: str, agent: str, core: int | None) -> Iterator[Server]:
             "VIVAVOCE_LOG_LEVEL": "warning",
             "OMP_NUM_THREADS": "1",
         }
-        address = f"127.0.0.1:{port}"
         with started(
             "vivavoce",
             (sys.executable, "-m", "runtime", "serve"),
-            address=address,
-            path=f"/telephony/twilio/{agent}",
+            address=f"127.0.0.1:{port}",
+            path="",
             ready="/ready",
             core=core,
             environment=environment,
         ) as server:
-            yield server
+            yield _with_agent(server, agent)
+
+
+def _with_agent(server: Server, agent: str) -> Server:
+    """The server and the agent that is called there, made with a sandbox key where it does not exist."""
+    with httpx.Client(base_url=f"http://{server.address}", timeout=30.0) as api:
+        key = api.post("/v1/sandbox/keys", json={"label": "load test"}).raise_for_status().json()["api_key"]
+        if not agent.startswith("agent_"):
+            made = api.post(
+                "/v1/agents",
+                json={"name": "Load test", "brain": agent},
+                headers={"Authorization": f"Bearer {key}"},
+            )
+            agent = made.raise_for_status().json()["id"]
+    return replace(server, path=f"/telephony/twilio/{agent}", agent=agent, key=key)
 
 
 @contextmanager
