@@ -16,7 +16,7 @@ from starlette.responses import Response
 from runtime import metrics
 from runtime.clock import Clock, SystemClock
 from runtime.media.container import DecodeLimits
-from runtime.server import elevenlabs_socket, media, ops, pages, reference, telephony, webrtc
+from runtime.server import elevenlabs_socket, media, omni, ops, pages, reference, telephony, webrtc
 from runtime.server.accounts import AccountService, listens_on_loopback
 from runtime.server.agents import AgentService
 from runtime.server.auth import Authenticator
@@ -90,6 +90,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
     app.router.routes.extend(media.routes)
     app.router.routes.extend(webrtc.routes)
     app.router.routes.extend(elevenlabs_socket.routes)
+    app.router.routes.extend(omni.routes)
     app.router.routes.extend(telephony.routes)
     app.router.routes.extend(reference.routes)
     for dialect in DIALECTS:

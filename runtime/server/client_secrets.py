@@ -69,17 +69,21 @@ class ClientSecrets:
         session: Mapping[str, Any] | None,
         seconds: int = USUAL,
         origins: Sequence[str] = (),
+        shortest: int = SHORTEST,
     ) -> ClientSecret:
         """
+        Args:
+            shortest: Seconds below which ``seconds`` is refused.
+
         Raises:
             Forbidden: The key may not open sessions.
             InvalidRequest: It would live too short or too long, or allow any origin by name.
             RateLimited: Too many are alive.
         """
         principal.require(SCOPE)
-        if not SHORTEST <= seconds <= LONGEST:
+        if not shortest <= seconds <= LONGEST:
             raise InvalidRequest(
-                f"expires_after.seconds is {seconds}; it must be {SHORTEST} to {LONGEST}.",
+                f"expires_after.seconds is {seconds}; it must be {shortest} to {LONGEST}.",
                 param="expires_after.seconds",
             )
         if "*" in origins:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from fastapi import APIRouter
 
+from runtime.server import omni
 from runtime.server.dialects import (
     agentcore,
     elevenlabs,
@@ -77,7 +78,14 @@ DIALECTS = (
     Dialect(
         "pyai",
         "PyAI and OpenAI",
-        (pyai.router, openai.router, openai_voices.router, openai_transcriptions.router, provenance.router),
+        (
+            pyai.router,
+            omni.router,
+            openai.router,
+            openai_voices.router,
+            openai_transcriptions.router,
+            provenance.router,
+        ),
         re.compile(r"/"),
         pyai.render_error,
         "Authorization",

@@ -53,6 +53,22 @@ def render_error(error: VivavoceError, request: Request) -> Response:
         headers["retry-after"] = str(max(1, round(getattr(error, "retry_after", 1.0))))
     if error.status == 401:
         headers["www-authenticate"] = "Bearer"
+    member = error_json(error)
+    if error.status in OPENAI_SHAPED or error.status >= 500:
+        return JSONResponse({"error": member}, error.status, headers)
+    problem = {
+        "type": f"{public_url(request)}/problems/{error.code}",
+        "title": HTTPStatus(error.status).phrase,
+        "status": error.status,
+        "detail": error.message,
+        "request_id": request.state.request_id,
+        "error": member,
+    }
+    return JSONResponse(problem, error.status, headers, media_type="application/problem+json")
+
+
+def error_json(error: VivavoceError) -> dict[str, Any]:
+    """The ``error`` member of every refusal."""
     member: dict[str, Any] = {
         "message": error.message,
         "type": ERROR_TYPES.get(
@@ -65,17 +81,7 @@ def render_error(error: VivavoceError, request: Request) -> Response:
         member |= {"reason": "insufficient_scope", "required_scope": error.required_scope}
     if error.fix:
         member["fix"] = error.fix
-    if error.status in OPENAI_SHAPED or error.status >= 500:
-        return JSONResponse({"error": member}, error.status, headers)
-    problem = {
-        "type": f"{public_url(request)}/problems/{error.code}",
-        "title": HTTPStatus(error.status).phrase,
-        "status": error.status,
-        "detail": error.message,
-        "request_id": request.state.request_id,
-        "error": member,
-    }
-    return JSONResponse(problem, error.status, headers, media_type="application/problem+json")
+    return member
 
 
 def public_url(request: Request) -> str:
