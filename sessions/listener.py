@@ -33,8 +33,8 @@ MEMORY = 0.75
 SLICE = 0.25
 """Seconds of audio taken in before it is judged: eight windows, about a millisecond of work."""
 
-SLICES = 4
-"""Slices of one call in a tick: a recording sent at once is heard fifty times faster than it was spoken."""
+SLICES = 2
+"""Slices of one call in a tick: a recording sent at once is heard 25 times faster than it was spoken."""
 
 BACKLOG = 10.0
 """Seconds that may wait before the peer is asked to read no further."""

@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 import numpy as np
 import soxr
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from runtime.media.frame import LISTENING_RATE, Pcm
 from tests.conformance.profile import Transcript, assert_conforms
@@ -109,7 +109,8 @@ async def realtime(
     """Dial in; on the way out every event must satisfy the strict profile."""
     address = f"{url.replace('http', 'ws', 1)}/v1/realtime?{urlencode({'model': model, **query})}"
     headers = {"authorization": f"Bearer {key}"}
-    async with connect(address, additional_headers=headers, max_size=None, compression=None) as socket:
+    socket = await dial(address, headers)
+    async with socket:
         client = Client(socket)
         listening = asyncio.create_task(client._listen())
         try:
@@ -120,6 +121,22 @@ async def realtime(
     if conforms:
         assert_conforms(client.events)
         assert Transcript().follow(client.events).faults == []
+
+
+async def dial(address: str, headers: Mapping[str, str], *, patience: float = 20.0) -> ClientConnection:
+    """Connect; a server that says it is too busy is asked again, as it wishes."""
+    give_up = time.monotonic() + patience
+    while True:
+        try:
+            dialled: ClientConnection = await connect(
+                address, additional_headers=headers, max_size=None, compression=None
+            )
+        except InvalidStatus as refused:
+            if refused.response.status_code != 503 or time.monotonic() > give_up:
+                raise
+            await asyncio.sleep(float(refused.response.headers["retry-after"]))
+        else:
+            return dialled
 
 
 def at_wire_rate(pcm: Pcm) -> Pcm:

@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import struct
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 import httpx
@@ -125,22 +126,23 @@ async def test_minutes_of_audio_at_once_do_not_hold_up_other_calls(server: LiveS
 async def test_a_client_that_stops_reading_is_closed_and_no_other_notices(
     server: LiveServer, key: str
 ) -> None:
+    before = live_calls(server)
     address = urlsplit(server.url)
     deaf = socket.create_connection((str(address.hostname), int(address.port or 80)))
     deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     try:
         deaf.sendall(upgrade_request(str(address.netloc), key))
-        talk = {
-            "type": "message",
-            "role": "user",
-            "content": [{"type": "input_text", "text": "on and on " * 400}],
-        }
-        deaf.sendall(text_frame(json.dumps({"type": "conversation.item.create", "item": talk})))
-        for _ in range(400):
-            deaf.sendall(text_frame('{"type": "session.update", "session": {"type": "realtime"}}'))
+        content = [{"type": "input_text", "text": "on and on " * 5000}]
+        item = {"id": "item_big", "type": "message", "role": "user", "content": content}
+        deaf.sendall(text_frame(json.dumps({"type": "conversation.item.create", "item": item})))
+        with suppress(ConnectionError):
+            for _ in range(200):
+                # Ten megabytes of answers, more than the kernel keeps for us.
+                deaf.sendall(text_frame('{"type": "conversation.item.retrieve", "item_id": "item_big"}'))
         async with realtime(server.url, key) as other:
             await other.ask("hello")
             assert (await other.until("response.done"))["response"]["status"] == "completed"
+        await fewer_calls_than(server, before + 1)
     finally:
         deaf.close()
 

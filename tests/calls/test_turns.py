@@ -41,7 +41,7 @@ async def test_a_typed_question_is_answered_aloud(server: LiveServer, key: str) 
 
 async def test_audio_is_paced_ahead_by_the_lead_and_no_more(server: LiveServer, key: str) -> None:
     async with realtime(server.url, key) as client:
-        await client.ask("a question that takes some seconds to say back to the one who asked")
+        await client.ask("a question to say back to the one who asked")
         await client.until("response.done")
         deltas = client.all("response.output_audio.delta")
         first = client.when(deltas[0])
@@ -56,7 +56,8 @@ async def test_audio_is_paced_ahead_by_the_lead_and_no_more(server: LiveServer, 
 
 async def test_a_spoken_question_is_answered_aloud(server: LiveServer, key: str) -> None:
     async with realtime(server.url, key) as client:
-        await client.speak(at_wire_rate(np.concatenate((silence(0.4), voice(1.2), silence(1.0)))))
+        line = at_wire_rate(np.concatenate((silence(0.4), voice(1.2), silence(1.0))))
+        await client.speak(line, hurry=4.0)
         done = await client.until("response.done")
         assert done["response"]["status"] == "completed"
         started = client.all("input_audio_buffer.speech_started")[0]
@@ -81,7 +82,7 @@ async def test_speaking_over_the_answer_cuts_it(server: LiveServer, key: str, cl
     async with realtime(server.url, key) as client:
         await client.ask(words)
         await client.until("response.output_audio.delta")
-        await client.speak(at_wire_rate(np.concatenate((silence(0.5), spoken, silence(1.0)))))
+        await client.speak(at_wire_rate(np.concatenate((silence(0.5), spoken, silence(1.0)))), hurry=1.5)
         done = await client.until("response.done")
         assert done["response"]["status"] == "cancelled"
         assert done["response"]["status_details"]["reason"] == "turn_detected"
@@ -155,6 +156,13 @@ async def test_a_session_may_ask_for_another_voice_until_it_has_spoken(server: L
         other = {"type": "realtime", "audio": {"output": {"voice": "nobody-at-all"}}}
         await client.send("session.update", session=other)
         assert (await client.until("error"))["error"]["code"]
+
+
+async def test_a_silent_line_is_no_turn(server: LiveServer, key: str) -> None:
+    async with realtime(server.url, key) as client:
+        await client.speak(at_wire_rate(silence(8.0)), hurry=10.0)
+        await asyncio.sleep(0.3)
+        assert client.kinds() == ["session.created"]
 
 
 async def test_a_greeting_opens_the_call_unless_the_client_does(server: LiveServer, key: str) -> None:
