@@ -77,9 +77,15 @@ def row(results: Sequence[Result], *, server: str, usage: Usage, seconds: float,
             of more than :data:`PAUSE` is its own.
     """
     records = [(record, result) for result in results for record in result.records]
-    up = [(record, result) for record, result in records if record.arrivals and not record.closed]
+    up = [
+        (record, result)
+        for record, result in records
+        if not record.refused and not record.closed and (record.arrivals or not steady)
+    ]
     players = [_played(record, result, steady=steady) for record, result in up]
-    late = np.concatenate([np.zeros(1), *(_lateness(record, result) for record, result in up)]) * 1000
+    late = (
+        np.concatenate([np.zeros(1), *(_lateness(record, result) for record, result in up if steady)]) * 1000
+    )
     gaps = np.array([gap for record, _ in up for gap in record.gaps]) * 1000 if not steady else np.zeros(0)
     answered = np.array([record.answered for record, _ in up] or [0.0]) * 1000
     minutes = max(sum(player.played for player in players), 1e-9) / 60
