@@ -57,6 +57,11 @@ class Voice:
     rate: int
     median_hz: float
 
+    @property
+    def person(self) -> str:
+        """File names begin with the speaker."""
+        return self.name.split("-")[0]
+
 
 def main() -> None:
     default = Path(__file__).parents[3] / "shared" / "clips"
@@ -126,6 +131,17 @@ def _right(report: GateReport, expected: set[str], *, warned: bool) -> bool:
     return bool(expected & heard)
 
 
+def _at_length(voice: Voice, voices: list[Voice]) -> Signal | None:
+    """At least 5.5 s of this person, joined from other clips where needed; None where there is not enough."""
+    joined = voice.samples
+    for other in voices:
+        if len(joined) / voice.rate >= 5.5:
+            return joined
+        if other.person == voice.person and other.name != voice.name:
+            joined = np.concatenate([joined, damage.resampled(other.samples, other.rate, voice.rate)])
+    return joined if len(joined) / voice.rate >= 5.5 else None
+
+
 def _voice(path: Path) -> Voice:
     recording = decode_upload(path.read_bytes())
     samples = recording.samples[:, 0]
@@ -186,8 +202,10 @@ def _damaged(voice: Voice, voices: list[Voice], folder: Path, rng: np.random.Gen
     yield "reverberant", (damage.in_room(x, room), rate), {"reverberant"}, True
 
     other = voices[int(rng.integers(len(voices)))]
-    if other.name[:6] != voice.name[:6]:
-        y = damage.resampled(other.samples, other.rate, rate)
+    first, second = _at_length(voice, voices), _at_length(other, voices)
+    if voice.person != other.person and first is not None and second is not None:
+        x = first
+        y = damage.resampled(second, other.rate, rate)
         y *= damage.speech_rms(x, rate) / damage.speech_rms(y, rate)
         same = (other.median_hz < 160) == (voice.median_hz < 160)
         alternating = np.concatenate([x, y])
@@ -201,6 +219,7 @@ def _damaged(voice: Voice, voices: list[Voice], folder: Path, rng: np.random.Gen
         together = x[:both] + y[:both] * 10 ** (-rng.uniform(0, 6) / 20)
         yield "two, at once", (together * np.float32(0.6), rate), {"multiple_speakers"}, False
 
+    x = voice.samples
     yield (
         "long silence",
         (damage.with_gap(x, rate, seconds=rng.uniform(2.4, 5)), rate),

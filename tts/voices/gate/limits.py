@@ -133,6 +133,7 @@ LIMITS: tuple[Limit, ...] = (
         message="multiple speakers: two voices at once",
         fix=_ONE_PERSON,
         reject=0.06,
+        warn=0.04,
         source="clips: 0.00-0.04 s of evidence; two people mixed at 0 dB 0.09-0.2, see gate.overlap",
     ),
     Limit(
@@ -144,6 +145,16 @@ LIMITS: tuple[Limit, ...] = (
         fix=_ONE_PERSON,
         reject=0.6,
         source="a word or two; clips read 0.0",
+    ),
+    Limit(
+        code="multiple_speakers",
+        metric="speaker_change_score",
+        side="at_most",
+        unit="",
+        message="multiple speakers: perhaps a second voice (score {value:.0f}, {limit:.0f} would be usual)",
+        fix=_ONE_PERSON,
+        warn=32.0,
+        source="see gate.speakers: one person mostly reads below 30",
     ),
     Limit(
         code="multiple_speakers",
@@ -219,9 +230,9 @@ LIMITS: tuple[Limit, ...] = (
         unit="s",
         message="reverberant room: sound takes {value:.2f} s to die away, {limit:.2f} s allowed",
         fix="record close to the microphone in a small, furnished room",
-        reject=0.32,
-        warn=0.29,
-        source="clips: 0.13-0.27 s; rooms of 0.5 s and more read 0.33-0.8",
+        reject=0.33,
+        warn=0.30,
+        source="clips: 0.13-0.27 s; rooms of 0.3 s read 0.27-0.33, of 0.5 s 0.34-0.48, of 0.8 s 0.47-0.65",
     ),
     Limit(
         code="packet_loss",
