@@ -53,6 +53,10 @@ class Agent:
     updated_at: datetime
 
 
+FILLERS = ("One moment.", "Let me see.", "Just a second.")
+"""Said in turn when a brain that thinks elsewhere is slow to begin."""
+
+
 class AgentService:
     """
     Args:
@@ -202,6 +206,7 @@ class AgentService:
         options["server_tools"] = [tool for tool in tools if "url" in tool]
         if "brain_model" in options:
             options["model"] = options.pop("brain_model")
+        brain = agent.brain or self._default_brain
         return AgentProfile(
             id=agent.id,
             tenant_id=agent.tenant_id,
@@ -210,11 +215,12 @@ class AgentService:
             voice_fallback=agent.voice_fallback,
             instructions=agent.instructions or "",
             greeting=agent.greeting or None,
-            brain=agent.brain or self._default_brain,
+            brain=brain,
             brain_options=MappingProxyType(options),
             tools=tuple(tool for tool in tools if "url" not in tool),
             language=agent.language or "en",
             speed=float(attributes.get("speed", 1.0)),
+            fillers=FILLERS if brain == "openai" or attributes.get("ack_mode") == "auto" else (),
             barge_in=_barge_in(attributes.get("barge_sensitivity")),
         )
 
