@@ -172,6 +172,8 @@ async def _first_configure(socket: WebSocket, protocol: OmniProtocol) -> tuple[C
                     except MalformedMessage:
                         action = None
                     if isinstance(action, Configured):
+                        if kept:
+                            protocol.audio_came_early()
                         return action, kept
                     kept.append(message)
                     return None, kept

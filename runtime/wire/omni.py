@@ -112,6 +112,10 @@ class OmniProtocol:
             self._warned.add(code)
             self._warnings.append(self.control({"event": "warning", "code": code, "message": message}))
 
+    def audio_came_early(self) -> None:
+        """Warn that audio came before ``configure``."""
+        self.warn("audio_before_configure", "Audio came before configure; it is heard all the same.")
+
     # What we send
 
     def hello(self, server: str) -> bytes | str:
@@ -153,10 +157,7 @@ class OmniProtocol:
                 "Audio came without the tag byte 0x01. It was heard; other servers drop it.",
             )
         if not self._configured:
-            self.warn(
-                "audio_before_configure",
-                "Audio came before configure. It was heard with the agent's own settings.",
-            )
+            self.audio_came_early()
         return AudioReceived(frame) if frame else None
 
     def _control(self, body: dict[str, Any]) -> Action | None:
