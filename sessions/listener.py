@@ -246,6 +246,7 @@ class Listener:
 
     def _open_speech(self, start: int) -> None:
         """Give the recogniser what is remembered from ``start`` on; the rest follows as it comes in."""
+        self._abandon()
         self._turn_from = max(start, self._recent_start)
         if self._recognizer is None:
             return

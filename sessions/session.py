@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import Any
@@ -24,9 +23,11 @@ from sessions.scribe import Scribe
 from sessions.speaker import Speaker
 from sessions.state import Floor, Life, LifeOfCall
 from sessions.timeline import Mark, Timeline
+from sessions.timers import Timers
 from sessions.voice import SessionVoice
 
-log = logging.getLogger(__name__)
+LONGEST_HOLD = 2.0
+"""Seconds we hold our breath for a sound of which nothing more is heard."""
 
 
 class Session:
@@ -86,7 +87,7 @@ class Session:
         self._keypad = Keypad()
         self._tasks = asyncio.TaskGroup()
         self._running: set[asyncio.Task[None]] = set()
-        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._timers = Timers(equipment.clock)
         # Replies being made, by the id of their order, and the one of them that has the floor.
         self._replies: dict[str, tuple[Reply, asyncio.Task[None]]] = {}
         self._active: Reply | None = None
@@ -142,14 +143,17 @@ class Session:
         await self._listener.caught_up()
 
     def take_turns(self, how: TurnTaking) -> None:
+        self._release()
         self._turns = self._tuned(how)
         self._listener.take_turns(self._turns)
 
     def commit(self, item_id: str) -> None:
+        self._release()
         turn = self._listener.commit()
         self._scribe.write_down(item_id, turn.speech)
 
     def discard(self) -> None:
+        self._release()
         self._listener.discard()
 
     def recognise(self, item_id: str, pcm: Pcm) -> None:
@@ -162,7 +166,7 @@ class Session:
         if entry is not None:
             self._keyed(entry)
         elif (deadline := self._keypad.deadline()) is not None:
-            self._set_timer("keypad", deadline, self._keys_settled)
+            self._timers.set("keypad", deadline, self._keys_settled)
 
     def greet(self) -> None:
         if self.profile.opens and self._active is None:
@@ -207,7 +211,7 @@ class Session:
     def _on_heard(self, event: ListenerEvent) -> None:
         match event:
             case SpeechStarted(at=at):
-                self._stop_timer("idle")
+                self._timers.stop("idle")
                 self._peer.speech_started(at / LISTENING_RATE)
                 if self._turns.barge_in is not None:
                     self._interrupt()
@@ -215,8 +219,10 @@ class Session:
                 self._turn_over(event)
             case Ducked():
                 self._speaker.hold()
+                # A caller whose audio stops in mid-sound (a mute button) leaves us without a decision.
+                self._timers.set("release", self._clock.now() + LONGEST_HOLD, self._speaker.release)
             case FalseAlarm():
-                self._speaker.release()
+                self._release()
             case BargedIn():
                 self._interrupt()
             case IdleTimedOut(start=start, end=end):
@@ -257,7 +263,7 @@ class Session:
             self._keyed(entry)
 
     def _keyed(self, keys: str) -> None:
-        self._stop_timer("keypad")
+        self._timers.stop("keypad")
         self._peer.keys_pressed(keys)
         timeline = Timeline()
         timeline.mark(Mark.ENDPOINT, self._clock.now())
@@ -291,7 +297,7 @@ class Session:
         self._replies_made += 1
         if order.in_conversation:
             self._active = reply
-            self._stop_timer("idle")
+            self._timers.stop("idle")
             self._listener.stop_waiting()
         task = self._spawn(self._make(reply, keys=keys, opening=opening), f"reply {order.id}")
         self._replies[order.id] = (reply, task)
@@ -327,11 +333,11 @@ class Session:
         """The reply that had the floor has left to its last frame."""
         owed, self._owed = self._owed, None
         if reply.farewell is not None or self._life.state is Life.DRAINING:
-            self._set_timer("farewell", self._quiet_at(), lambda: self._leave(reply.farewell))
+            self._timers.set("farewell", self._quiet_at(), lambda: self._leave(reply.farewell))
         elif owed is not None:
             self._answer(owed)
         else:
-            self._set_timer("idle", self._quiet_at(), self._listener.wait_for_caller)
+            self._timers.set("idle", self._quiet_at(), self._listener.wait_for_caller)
 
     def _leave(self, farewell: EndCall | Transfer | None) -> None:
         if isinstance(farewell, Transfer):
@@ -347,17 +353,24 @@ class Session:
 
     def _interrupt(self) -> None:
         """The caller takes the floor: stop at once, keep what was heard, and tell the peer."""
-        with metrics.clear_seconds.time():
-            self._silence()
+        if self._speaker.audible:
+            with metrics.clear_seconds.time():
+                self._silence()
         reply, self._active = self._active, None
         self._owed = None
-        self._stop_timer("farewell")
+        self._timers.stop("farewell")
         if reply is not None:
             metrics.barge_ins.inc()
             self._replies[reply.order.id][1].cancel()
             self._peer.reply_finished(reply.order, "interrupted")
 
+    def _release(self) -> None:
+        """It was not, or is not to be, an interruption."""
+        self._timers.stop("release")
+        self._speaker.release()
+
     def _silence(self) -> None:
+        self._timers.stop("release")
         cut = self._speaker.clear()
         if cut is not None:
             self._peer.playback_cut(cut.order, cut.heard)
@@ -370,24 +383,12 @@ class Session:
         task.add_done_callback(self._running.discard)
         return task
 
-    def _set_timer(self, name: str, when: float, then: Callable[[], None]) -> None:
-        """Call ``then`` at ``when``, monotonic seconds, in place of the timer of that name."""
-        self._stop_timer(name)
-        loop = asyncio.get_running_loop()
-        self._timers[name] = loop.call_later(max(0.0, when - self._clock.now()), then)
-
-    def _stop_timer(self, name: str) -> None:
-        timer = self._timers.pop(name, None)
-        if timer is not None:
-            timer.cancel()
-
     def _end(self) -> None:
         """The call is over: stop everything that runs for it. Harmless twice."""
         if self._life.state is Life.CLOSED:
             return
         self._life.move(Life.CLOSED)
-        for name in list(self._timers):
-            self._stop_timer(name)
+        self._timers.stop_all()
         for task in self._running:
             task.cancel()
         self._listener.close()

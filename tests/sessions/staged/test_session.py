@@ -108,6 +108,31 @@ async def test_an_answer_over_the_last_word_is_an_answer_and_no_back_channel() -
         assert brain.turns[1].user_text == "yes"
 
 
+async def test_a_sound_that_breaks_off_with_the_line_does_not_silence_us_for_ever() -> None:
+    async with staged(brain=ScriptedBrain(["one two three four five six seven eight nine ten"])) as stage:
+        stage.call.order(ReplyOrder("resp_1"))
+        await stage.speak(np.concatenate((hush(1.0), burst(0.2))))
+        assert stage.session.floor is Floor.HOLDING
+        await stage.until("reply_finished")
+        assert stage.peer.value("reply_finished") == "completed"
+
+
+@pytest.mark.parametrize("change", ["discard", "commit", "take_turns"])
+async def test_a_client_that_drops_a_sound_lets_us_go_on(change: str) -> None:
+    async with staged(brain=ScriptedBrain(["one two three four five six seven eight nine ten"])) as stage:
+        stage.call.order(ReplyOrder("resp_1"))
+        await stage.speak(np.concatenate((hush(1.0), burst(0.2))))
+        assert stage.session.floor is Floor.HOLDING
+        match change:
+            case "discard":
+                stage.call.discard()
+            case "commit":
+                stage.call.commit(stage.peer.turn_taken(0.2))
+            case _:
+                stage.call.take_turns(replace(TURNS, barge_in=None))
+        assert stage.session.floor is Floor.SPEAKING
+
+
 async def test_speech_before_the_first_frame_withdraws_the_reply() -> None:
     brain = ScriptedBrain([5.0, "too late"], ["in time"])
     async with staged(brain=brain, hears=["first", "second"]) as stage:
