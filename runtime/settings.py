@@ -33,8 +33,29 @@ class Settings(BaseSettings):
     blob_url: str | None = None
     """Object store URL (``file:///…``, ``s3://bucket/prefix``); None is a folder in ``data_dir``."""
 
-    engine: Literal["clone", "tone"] = "clone"
-    """Which engine speaks."""
+    engine: Literal["clone", "tone", "pocket", "openai_speech", "elevenlabs"] = "clone"
+    """Which engine speaks. The last two run elsewhere; see the ``speech_*`` settings."""
+
+    pocket_model: str = "english"
+    """Model of the engine ``pocket``: one of its names, or the path of a YAML file."""
+
+    pocket_int8: bool = False
+    """Whether ``pocket`` runs quantised, in about half the time."""
+
+    speech_base_url: str | None = None
+    """Server of the engine ``openai_speech``, with the version: ``http://gpu:8000/v1``."""
+
+    speech_api_key: str | None = None
+    """Key of the remote engine."""
+
+    speech_model: str = "tts-1"
+    """Model of the remote engine."""
+
+    speech_rate_hz: int = Field(default=24_000, ge=8_000, le=48_000)
+    """Rate of the raw PCM that ``openai_speech`` sends."""
+
+    speech_voices: tuple[str, ...] = ()
+    """Voices of the remote engine, by its names; the first is the default."""
 
     synthesis_workers: int = Field(default_factory=lambda: max(1, (os.cpu_count() or 2) - 1), ge=1)
     """Processes that synthesise."""

@@ -27,6 +27,7 @@ from runtime.server.consents import ConsentService
 from runtime.server.designs import DesignService
 from runtime.server.dialects.catalogue import DIALECTS, dialect_of
 from runtime.server.dialects.route import http_error
+from runtime.server.engine import open_house
 from runtime.server.enrolment import Enrolments
 from runtime.server.fetch import AudioFetcher
 from runtime.server.integrations import ElevenLabsKeys
@@ -47,11 +48,7 @@ from runtime.transport.loop_lag import LoopLag
 from runtime.transport.pacer import Pacer
 from runtime.workers import WorkerProcess
 from sessions.transcriber import Transcriber
-from tts.engines import synthesizer
-from tts.pool import SynthesisPool
-from tts.voices.enrol import EnrolmentService
 from tts.voices.resolve import VoiceResolver
-from tts.voices.stock import stock_voices
 
 log = logging.getLogger(__name__)
 
@@ -114,11 +111,12 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
     blobs = Blobs.open(settings.blob_url or str(settings.data_dir / "blobs"))
 
     upload_limits = DecodeLimits(max_bytes=settings.upload_max_bytes, max_seconds=settings.upload_max_seconds)
-    engine = SynthesisPool(synthesizer(settings.engine), workers=settings.synthesis_workers, clock=clock)
+    house = open_house(settings, clock)
+    engine = house.engine
     enroller = WorkerProcess(
         partial(
-            EnrolmentService,
-            settings.engine,
+            enrolment_service,
+            house.cloner,
             upload_limits,
         ),
         name="enrolment",
@@ -129,7 +127,7 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
     async with asyncio.TaskGroup() as starting:  # each imports its libraries in its own process
         starting.create_task(engine.start(), name="start synthesis")
         starting.create_task(enroller.start(), name="start enrolment")
-        stock = starting.create_task(stock_voices(settings.engine), name="ask for stock voices")
+        stock = starting.create_task(house.stock(), name="ask for stock voices")
 
     resolver = VoiceResolver(
         StoredVoices(database, blobs),

@@ -13,6 +13,7 @@ from runtime.clock import Clock
 from runtime.errors import BrainError
 from runtime.media.scheduler import LATENESS_BUCKETS
 from runtime.server.agents import DEFAULT_CHAT_MODEL
+from runtime.server.engine import RunningEngine
 from runtime.server.tool_calls import HttpTools
 from runtime.settings import Settings
 from runtime.transport.loop_lag import LoopLag
@@ -35,7 +36,6 @@ from sessions.recognizer import Recognizer
 from sessions.recognizers.sphinx import SphinxRecognizer
 from sessions.timeline import Timeline
 from tts.phrases import PhraseBook
-from tts.pool import SynthesisPool
 from tts.voices.resolve import VoiceResolver
 
 
@@ -45,7 +45,7 @@ async def open_calls(
     stack: AsyncExitStack,
     *,
     recognizer: Recognizer | None,
-    engine: SynthesisPool,
+    engine: RunningEngine,
     resolver: VoiceResolver,
     pacer: Pacer,
     lag: LoopLag,

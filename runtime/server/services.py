@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from runtime.server.client_secrets import ClientSecrets
     from runtime.server.consents import ConsentService
     from runtime.server.designs import DesignService
+    from runtime.server.engine import RunningEngine
     from runtime.server.fetch import AudioFetcher
     from runtime.server.integrations import ElevenLabsKeys
     from runtime.server.limits import RateLimiter
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from runtime.transport.pacer import Pacer
     from sessions.manager import SessionManager
     from sessions.transcriber import Transcriber
-    from tts.pool import SynthesisPool
     from tts.voices.resolve import VoiceResolver
 
 
@@ -56,7 +56,7 @@ class Services:
     speech: SpeechService
     provenance: ProvenanceService
     resolver: VoiceResolver
-    engine: SynthesisPool
+    engine: RunningEngine
     pacer: Pacer
     calls: SessionManager
     transcriber: Transcriber

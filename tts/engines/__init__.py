@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from types import MappingProxyType
 from typing import Any
@@ -39,7 +40,7 @@ class SynthesizerFactory:
         return made
 
 
-SYNTHESIZERS: Mapping[str, Callable[[], Synthesizer]] = MappingProxyType(
+SYNTHESIZERS: Mapping[str, SynthesizerFactory] = MappingProxyType(
     {
         factory.name: factory
         for factory in (
@@ -52,16 +53,20 @@ SYNTHESIZERS: Mapping[str, Callable[[], Synthesizer]] = MappingProxyType(
 """Engines that run in a worker of ours. Remote engines are made where their keys are, in the server."""
 
 
-def synthesizer(name: str) -> Callable[[], Synthesizer]:
+def synthesizer(name: str, **options: Any) -> Callable[[], Synthesizer]:
     """
-    The factory of the engine called ``name``.
+    The factory of the engine called ``name``, picklable.
+
+    Args:
+        options: Keyword arguments of the engine's class.
 
     Raises:
         EngineUnavailable: No engine has that name.
     """
     try:
-        return SYNTHESIZERS[name]
+        factory = SYNTHESIZERS[name]
     except KeyError:
         raise EngineUnavailable(
             f"no engine is called {name!r}", fix=f"use one of {', '.join(sorted(SYNTHESIZERS))}"
         ) from None
+    return partial(factory, **options) if options else factory

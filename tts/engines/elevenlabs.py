@@ -75,6 +75,9 @@ class ElevenLabsEngine:
         """Nothing to warm; raises SynthesisFailed for a voice of another engine."""
         remote_name(conditioning, ENGINE)
 
+    async def close(self) -> None:
+        """Nothing stays open between sentences."""
+
     def speak(self, request: SpeechRequest, *, deadline: float | None = None) -> Blocks:
         """See :meth:`tts.engine.SpeechEngine.speak`. The server serves in its own order."""
         return self._persistence.blocks(lambda: self._attempt(request))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
 from hashlib import sha256
@@ -15,7 +15,7 @@ import numpy as np
 from runtime.clock import Clock
 from runtime.errors import EngineUnavailable, SynthesisFailed
 from runtime.media.frame import Pcm
-from tts.engine import Conditioning, PcmBlock
+from tts.engine import Conditioning, EngineInfo, PcmBlock, SpeechRequest
 from tts.engines.breaker import CircuitBreaker
 
 Blocks: TypeAlias = AsyncGenerator[PcmBlock, None]
@@ -149,6 +149,34 @@ class PcmJoiner:
         samples = np.frombuffer(bytes(self._waiting[:size]), "<i2").astype(np.int16)
         del self._waiting[:size]
         return samples
+
+
+class Elsewhere:
+    """
+    Stands in enrolment for an engine that runs elsewhere and makes its voices there.
+
+    Args:
+        name: Of the engine.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.info = EngineInfo(
+            name=name, version="", rate=24_000, languages=("*",), licence="the server's", clones=False
+        )
+
+    def clone(self, samples: Pcm, rate: int, *, voice_id: str) -> Conditioning:
+        """Raises EngineUnavailable."""
+        raise EngineUnavailable(
+            f"the engine {self.info.name} makes its voices itself",
+            fix="make the voice there and name it in VIVAVOCE_SPEECH_VOICES, or set VIVAVOCE_ENGINE=clone",
+        )
+
+    def load(self, conditioning: Conditioning) -> None:
+        """Nothing to load."""
+
+    def speak(self, request: SpeechRequest) -> Iterator[PcmBlock]:
+        """Raises EngineUnavailable: nothing is spoken here."""
+        raise EngineUnavailable(f"the engine {self.info.name} does not run in a worker")
 
 
 def remote_voice(engine: str, version: str, *, voice_id: str, name: str) -> Conditioning:

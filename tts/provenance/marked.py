@@ -5,25 +5,45 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
-from typing import cast
+from typing import Protocol, cast
 
 from tts.engine import Conditioning, EngineInfo, PcmBlock, SpeechEngine, SpeechRequest
 from tts.provenance.watermark import DEFAULT_KEY, Watermarker
+
+
+class ClosingEngine(SpeechEngine, Protocol):
+    """An engine with connections."""
+
+    async def close(self) -> None: ...
 
 
 class MarkedEngine:
     """
     A :class:`~tts.engine.SpeechEngine` that marks what another one makes. The pool needs none of this: its
     workers mark.
+
+    Args:
+        engine: Closed with this one.
     """
 
-    def __init__(self, engine: SpeechEngine, *, key: bytes = DEFAULT_KEY) -> None:
+    def __init__(self, engine: ClosingEngine, *, key: bytes = DEFAULT_KEY) -> None:
         self._engine = engine
         self._key = key
 
     @property
     def info(self) -> EngineInfo:
         return self._engine.info
+
+    async def start(self) -> None:
+        """Nothing to start: the engine runs elsewhere."""
+
+    async def close(self) -> None:
+        """Close the engine's connections."""
+        await self._engine.close()
+
+    def lateness(self) -> float:
+        """0: a server elsewhere keeps its own queue, and refuses by itself."""
+        return 0.0
 
     async def warm(self, conditioning: Conditioning) -> None:
         """As the engine does."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
@@ -12,24 +11,16 @@ import numpy as np
 from runtime.errors import EngineUnavailable, EnrolmentError
 from runtime.media.container import DEFAULT_LIMITS, DecodeLimits, Recording, decode_upload
 from runtime.media.frame import Pcm
-from tts.engine import Conditioning
+from tts.engine import Conditioning, Synthesizer
 from tts.engines import synthesizer
 from tts.provenance.verify import Evidence, evidence
 from tts.voices.gate import Gate, GateReport, Profile, Window
 from tts.voices.gate.picture import draw_report
 from tts.voices.same_speaker import same_speaker
+from tts.voices.upload import Upload
 
 if TYPE_CHECKING:
     from tts.engines.clone.design import VoiceDesign
-
-
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """One file as it arrived."""
-
-    data: bytes
-    declared_mime: str | None = None
-    """What the sender said it was; reported, never believed."""
 
 
 @runtime_checkable
@@ -47,12 +38,15 @@ class EnrolmentService:
     The decoded recordings of the last call are kept, because the next call is mostly about the same upload.
 
     Args:
-        engine: A name in :data:`tts.engines.SYNTHESIZERS`; made when the first voice is.
+        engine: Makes the engine, when the first voice is made; or its name in
+            :data:`tts.engines.SYNTHESIZERS`.
         limits: Bounds on what one file may cost.
     """
 
-    def __init__(self, engine: str, limits: DecodeLimits = DEFAULT_LIMITS) -> None:
-        self._make_synthesizer = synthesizer(engine)
+    def __init__(
+        self, engine: str | Callable[[], Synthesizer], limits: DecodeLimits = DEFAULT_LIMITS
+    ) -> None:
+        self._make_synthesizer = synthesizer(engine) if isinstance(engine, str) else engine
         self._limits = limits
         self._decoded: dict[str, Recording] = {}
 

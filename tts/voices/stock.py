@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol, cast
 
 from runtime.workers import WorkerProcess
-from tts.engines import synthesizer
+from tts.engine import Synthesizer
 from tts.voices.voice import StockVoice
 
 
@@ -18,21 +18,21 @@ class ShipsVoices(Protocol):
 
 
 class _Showroom:
-    def __init__(self, engine: str) -> None:
-        self._engine = synthesizer(engine)()
+    def __init__(self, engine: Callable[[], Synthesizer]) -> None:
+        self._engine = engine()
 
     def stock(self) -> list[StockVoice]:
         return list(cast(ShipsVoices, self._engine).stock())
 
 
-async def stock_voices(engine: str) -> list[StockVoice]:
+async def stock_voices(engine: Callable[[], Synthesizer]) -> list[StockVoice]:
     """
-    The stock voices of the engine called ``engine``.
+    The stock voices of the engine that ``engine`` makes.
 
     They come out of a child process that ends at once: engines are never imported by the server.
 
     Raises:
-        EngineUnavailable: No such engine, or a library it needs is missing.
+        EngineUnavailable: A library it needs is missing.
     """
     worker = WorkerProcess(partial(_Showroom, engine), name="stock-voices")
     await worker.start()
