@@ -13,7 +13,7 @@ from runtime.store.blobs import Blobs
 from runtime.store.database import Database
 from runtime.store.ids import new_id
 from runtime.store.models import ConsentRow
-from tts.voices.enrol import Upload
+from tts.voices.upload import Upload
 
 MAX_RECORDING_BYTES = 10 * 2**20
 """Documented bound of the API this serves."""

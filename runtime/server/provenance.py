@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from runtime.server.enrolment import STEP_SECONDS, EnrolmentWorker
 from tts.provenance.verify import Evidence
-from tts.voices.enrol import Upload
+from tts.voices.upload import Upload
 
 
 class ProvenanceService:

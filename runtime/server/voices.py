@@ -25,10 +25,10 @@ from runtime.store.blobs import Blobs
 from runtime.store.database import Database, Transaction
 from runtime.store.ids import new_id
 from runtime.store.models import ConsentRow, ReportRow, VoiceRow
-from tts.voices.enrol import Upload
 from tts.voices.gate import GateReport
 from tts.voices.gate.limits import Profile
 from tts.voices.resolve import VoiceResolver
+from tts.voices.upload import Upload
 from tts.voices.voice import StockVoice, Voice, VoiceOrigin, VoiceState
 
 log = logging.getLogger(__name__)
@@ -230,7 +230,7 @@ class VoiceService:
             VoiceNotFound: It was deleted meanwhile.
         """
         async with asyncio.timeout(timeout):
-            await self._enrolments.finished(voice_id)
+            await self._enrolments.finished(tenant_id, voice_id)
         return await self.get(tenant_id, voice_id)
 
     async def enrol_now(self, tenant_id: str, order: Enrolment, *, timeout: float = SYNC_SECONDS) -> Voice:

@@ -11,8 +11,9 @@ import pytest
 from runtime.errors import EngineUnavailable
 from runtime.media.container import DecodeLimits
 from runtime.media.encode import encode
-from tts.voices.enrol import EnrolmentService, Upload
+from tts.voices.enrol import EnrolmentService
 from tts.voices.gate import Window
+from tts.voices.upload import Upload
 
 RATE = 24_000
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, File, UploadFile
 
 from runtime.server.dialects.pyai import PyaiRoute
 from runtime.server.dialects.route import Caller, Services, access
-from tts.voices.enrol import Upload
+from tts.voices.upload import Upload
 
 router = APIRouter(prefix="/v1", route_class=PyaiRoute, tags=["provenance"])
 
