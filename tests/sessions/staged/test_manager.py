@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -12,7 +14,7 @@ from sessions.agent import AgentProfile
 from sessions.brains.brain import Brain
 from sessions.manager import SessionManager
 from sessions.peers.peer import ReplyOrder
-from tests.sessions.staged.stage import PROFILE, TURNS, ScriptedBrain, StagePeer, stage_set
+from tests.sessions.staged.stage import PROFILE, TURNS, ScriptedBrain, StagePeer, burst, stage_set
 
 
 @dataclass
@@ -104,3 +106,24 @@ async def test_an_empty_house_is_drained_at_once() -> None:
         began = asyncio.get_running_loop().time()
         await house.manager.drain(20.0)
         assert asyncio.get_running_loop().time() == began
+
+
+async def test_nothing_of_a_call_outlives_it() -> None:
+    """Calls come and go all day: what each leaves behind would add up."""
+    with stage_set(brain=ScriptedBrain(*[["one two three four"]] * 20)) as (equipment, resolver):
+        manager = SessionManager(equipment, resolver)
+        peers: list[weakref.ref[StagePeer]] = []
+        for _ in range(20):
+            peer = StagePeer(PROFILE, TURNS)
+            serving = asyncio.create_task(manager.serve(await manager.open(PROFILE), peer))
+            await peer.up.wait()
+            assert peer.call is not None
+            peer.call.order(ReplyOrder("resp"))
+            peer.call.hear(burst(0.5))
+            await asyncio.sleep(0.6)
+            peer.vanish()
+            await serving
+            peers.append(weakref.ref(peer))
+            del peer, serving
+        gc.collect()
+        assert [peer for peer in peers if peer() is not None] == []
