@@ -67,11 +67,11 @@ async def ready() -> str:
 @app.websocket("/ws")
 async def call(socket: WebSocket) -> None:
     await socket.accept()
-    start = {"event": ""}
-    while start["event"] != "start":
-        start = json.loads(await socket.receive_text())
+    message = json.loads(await socket.receive_text())
+    while message["event"] != "start":
+        message = json.loads(await socket.receive_text())
     serializer = TwilioFrameSerializer(
-        stream_sid=start["start"]["streamSid"], params=TwilioFrameSerializer.InputParams(auto_hang_up=False)
+        stream_sid=message["start"]["streamSid"], params=TwilioFrameSerializer.InputParams(auto_hang_up=False)
     )
     transport = FastAPIWebsocketTransport(
         websocket=socket,

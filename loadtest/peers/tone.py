@@ -12,4 +12,5 @@ SECONDS = 0.2
 def block() -> bytes:
     """200 ms of 400 Hz, mono int16 little-endian."""
     phase = 2 * np.pi * 400 / RATE * np.arange(round(SECONDS * RATE))
-    return np.round(8_192 * np.sin(phase)).astype("<i2").tobytes()
+    coded: bytes = np.round(8_192 * np.sin(phase)).astype("<i2").tobytes()
+    return coded
