@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from runtime.clock import Clock
 from runtime.errors import AtCapacity, EnrolmentError, VivavoceError, WorkerDied
+from runtime.server.leadership import Leadership
 from runtime.store.blobs import BlobNotFound, Blobs
 from runtime.store.database import Database, Transaction
 from runtime.store.ids import new_id
 from runtime.store.models import ReportRow, VoiceRow
 from tts.engine import Conditioning, SpeechEngine
-from tts.voices.enrol import Upload
 from tts.voices.gate import GateReport, Window
+from tts.voices.upload import Upload
 from tts.voices.voice import Reason, VoiceState
 
 log = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 3
 """Times a recording may take the worker (or the whole server) down with it before it is given up."""
+
+POLL_SECONDS = 0.2
+"""How often processes that share a store look for each other's voices there."""
 
 STEP_SECONDS = 45.0
 """Longest judging or cloning: two of them stay inside the 120 s that clients are told to wait."""
@@ -54,7 +58,10 @@ class Enrolments:
     ``ready`` after its conditioning is stored and the engine has loaded it, so that the first request that
     sees ``ready`` is served like any other.
 
+    Among the processes of one server the leader works for all: the others only store what they are sent.
+
     Args:
+        leadership: Whether this process works; by default it is alone.
         limit: Voices that may wait; more are refused at the door.
     """
 
@@ -66,6 +73,7 @@ class Enrolments:
         worker: EnrolmentWorker,
         engine: SpeechEngine,
         clock: Clock,
+        leadership: Leadership | None = None,
         limit: int = 256,
     ) -> None:
         self._database = database
@@ -73,26 +81,57 @@ class Enrolments:
         self._worker = worker
         self._engine = engine
         self._clock = clock
+        self._leadership = leadership or Leadership()
         self._limit = limit
         self._steps: asyncio.PriorityQueue[_Step] = asyncio.PriorityQueue()
         self._number = 0
         self._waiting: dict[str, asyncio.Event] = {}
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Take up what a stopped server left, then work."""
+        """Take up what a stopped server left, then work; behind a leader, wait to take its place."""
+        if self._leadership.take():
+            await self._take_up()
+            self._run(self._work(), "enrolments")
+            if not self._leadership.alone:
+                self._run(self._follow_store(), "enrolments of other processes")
+        else:
+            self._run(self._stand_by(), "enrolments on stand-by")
+
+    async def _stand_by(self) -> None:
+        while not self._leadership.take():  # noqa: ASYNC110 (no event tells of a file lock)
+            await asyncio.sleep(POLL_SECONDS)
+        log.info("this process now enrols for all")
+        await self._take_up()
+        self._run(self._follow_store(), "enrolments of other processes")
+        await self._work()
+
+    async def _take_up(self) -> None:
         async with self._database.write() as store:
             unfinished = await store.unfinished_voices.requeue(at=self._clock.wall())
         for row in unfinished:
             log.info("enrolment of %s begins again", row.id)
             self.submit(row.tenant_id, row.id)
-        self._task = asyncio.create_task(self._work(), name="enrolments")
+
+    async def _follow_store(self) -> None:
+        """Submit what the other processes stored."""
+        while True:
+            await asyncio.sleep(POLL_SECONDS)
+            async with self._database.read() as store:
+                queued = await store.unfinished_voices.queued()
+            for row in queued:
+                if row.id not in self._waiting:
+                    self.submit(row.tenant_id, row.id)
+
+    def _run(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        self._tasks.append(asyncio.create_task(work, name=name))
 
     async def close(self) -> None:
         """Stop. What is unfinished begins again at the next start."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
 
     @property
     def pending(self) -> int:
@@ -105,14 +144,23 @@ class Enrolments:
             raise AtCapacity("Too many recordings are waiting to be enrolled.", retry_after=5.0)
 
     def submit(self, tenant_id: str, voice_id: str) -> None:
-        """Begin with a voice whose row is stored as ``queued``."""
-        self._waiting.setdefault(voice_id, asyncio.Event())
-        self._push(0, tenant_id, voice_id)
+        """Begin with a voice whose row is stored as ``queued``; behind a leader, leave it to that."""
+        if not self._leadership.held:
+            return
+        if voice_id not in self._waiting:  # whoever saw the row first has begun
+            self._waiting[voice_id] = asyncio.Event()
+            self._push(0, tenant_id, voice_id)
 
-    async def finished(self, voice_id: str) -> None:
+    async def finished(self, tenant_id: str, voice_id: str) -> None:
         """Return when the voice is not pending (any more)."""
         if (event := self._waiting.get(voice_id)) is not None:
             await event.wait()
+        while not self._leadership.held:
+            async with self._database.read() as store:
+                row = await store.voices.find(tenant_id, voice_id)
+            if row is None or not VoiceState(row.state).pending:
+                return
+            await asyncio.sleep(POLL_SECONDS)
 
     def _push(self, stage: int, tenant_id: str, voice_id: str, window: Window | None = None) -> None:
         self._number += 1

@@ -185,6 +185,10 @@ class UnfinishedVoices:
             .where(VoiceRow.state.in_(UNFINISHED), VoiceRow.deleted_at.is_(None))
             .values(state="queued", updated_at=at)
         )
+        return await self.queued()
+
+    async def queued(self) -> Sequence[VoiceRow]:
+        """Every enrolment that nobody has begun, oldest first."""
         rows = await self._session.scalars(
             select(VoiceRow)
             .where(VoiceRow.state == "queued", VoiceRow.deleted_at.is_(None))
