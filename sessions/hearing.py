@@ -35,10 +35,16 @@ class Hearing:
     def __len__(self) -> int:
         return len(self._ears)
 
-    def open(self, on_window: Callable[[VadWindow], None]) -> Ear:
-        """Take in a caller; ``on_window`` is given each of their windows, in order, from the event loop."""
+    def open(self, on_window: Callable[[VadWindow], None], *, on_fault: Callable[[Exception], None]) -> Ear:
+        """
+        Take in a caller.
+
+        Args:
+            on_window: Given each of their windows, in order, from the event loop.
+            on_fault: Given what ``on_window`` raised; the caller is deaf from then on.
+        """
         stream = self._batch.open()
-        ear = Ear(self, stream, on_window)
+        ear = Ear(self, stream, on_window, on_fault)
         self._ears[stream] = ear
         return ear
 
@@ -64,9 +70,11 @@ class Hearing:
                 continue
             try:
                 ear.on_window(window)
-            except Exception:
+            except Exception as fault:
                 # One call's fault must not deafen the calls judged after it.
                 log.exception("a caller's window could not be taken in")
+                ear.close()
+                ear.on_fault(fault)
 
     def _forget(self, stream: VadStream) -> None:
         if self._ears.pop(stream, None) is not None:
@@ -76,12 +84,19 @@ class Hearing:
 class Ear:
     """One caller's place in the shared pass. Made by :meth:`Hearing.open`."""
 
-    __slots__ = ("_hearing", "_stream", "on_window")
+    __slots__ = ("_hearing", "_stream", "on_fault", "on_window")
 
-    def __init__(self, hearing: Hearing, stream: VadStream, on_window: Callable[[VadWindow], None]) -> None:
+    def __init__(
+        self,
+        hearing: Hearing,
+        stream: VadStream,
+        on_window: Callable[[VadWindow], None],
+        on_fault: Callable[[Exception], None],
+    ) -> None:
         self._hearing = hearing
         self._stream = stream
         self.on_window = on_window
+        self.on_fault = on_fault
 
     def push(self, pcm: Pcm) -> None:
         """Add mono int16 at 16 kHz, any length; judged within a tick."""

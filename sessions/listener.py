@@ -73,6 +73,7 @@ class Listener:
         audible: Asked at every window: does the caller hear us now, and is there more than an end to come?
         on_event: Told, from the event loop, what happened.
         on_speech: Given the recogniser's stream of each turn that may be one, as it opens.
+        on_fault: Given what any of these raised; nothing is heard from then on.
     """
 
     def __init__(
@@ -84,13 +85,14 @@ class Listener:
         audible: Callable[[], bool],
         on_event: Callable[[ListenerEvent], None],
         on_speech: Callable[[RecognizerStream], None],
+        on_fault: Callable[[Exception], None],
     ) -> None:
         self._recognizer = recognizer
         self._turns = turns
         self._audible = audible
         self._on_event = on_event
         self._on_speech = on_speech
-        self._ear = hearing.open(self._on_window)
+        self._ear = hearing.open(self._on_window, on_fault=on_fault)
         self._resampler: StreamResampler | None = None
         # What came in faster than it may be judged, at the wire's rate.
         self._inbox: deque[Pcm] = deque()

@@ -82,6 +82,7 @@ class Session:
             audible=lambda: self._speaker.audible and not self._speaker.closing,
             on_event=self._on_heard,
             on_speech=self._follow_words,
+            on_fault=lambda _fault: peer.hang_up("fault"),
         )
         self._scribe = Scribe(peer, equipment.recognizer, self._spawn)
         self._keypad = Keypad()
@@ -380,8 +381,14 @@ class Session:
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         task = self._tasks.create_task(work, name=f"{self.id} {name}")
         self._running.add(task)
-        task.add_done_callback(self._running.discard)
+        task.add_done_callback(self._task_over)
         return task
+
+    def _task_over(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            # The task group ends the call by it; the peer can still be told why.
+            self._peer.hang_up("fault")
 
     def _end(self) -> None:
         """The call is over: stop everything that runs for it. Harmless twice."""

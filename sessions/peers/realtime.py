@@ -193,6 +193,9 @@ class RealtimePeer:
             if self._writer.closed is None and self._closing is None:
                 self._protocol.fail("The session has lasted as long as it may.", code="session_expired")
                 self.hang_up("expired")
+        except Exception:
+            self.hang_up("fault")
+            raise
         finally:
             greeting.cancel()
             if self._closing is not None:

@@ -83,7 +83,9 @@ class ScriptedRecognizer:
         self.delay = delay
         self.streams: list[ScriptedSpeech] = []
 
-    def open(self, language: str = "en", *, after: RecognizerStream | None = None) -> ScriptedSpeech:
+    def open(
+        self, language: str = "en", *, after: RecognizerStream | None = None, expects: Sequence[str] = ()
+    ) -> ScriptedSpeech:
         speech = ScriptedSpeech(self)
         self.streams.append(speech)
         return speech

@@ -24,6 +24,7 @@ class Ears:
     recognizer: ScriptedRecognizer
     events: list[ListenerEvent] = field(default_factory=list)
     audible: bool = False
+    faults: list[Exception] = field(default_factory=list)
 
     async def hear(self, pcm: Pcm, *, packet: int = 320) -> None:
         for start in range(0, len(pcm), packet):
@@ -40,7 +41,9 @@ class Ears:
 
 @asynccontextmanager
 async def listening(turns: TurnTaking = TURNS, hearing: Hearing | None = None) -> AsyncIterator[Ears]:
-    hearing = hearing or Hearing(VadBatch(EnergyVad()))
+    alone = hearing is None
+    if hearing is None:
+        hearing = Hearing(VadBatch(EnergyVad()))
     recognizer = ScriptedRecognizer([])
     ears = Ears.__new__(Ears)
     listener = Listener(
@@ -50,12 +53,13 @@ async def listening(turns: TurnTaking = TURNS, hearing: Hearing | None = None) -
         audible=lambda: ears.audible,
         on_event=lambda event: ears.events.append(event),
         on_speech=lambda speech: None,
+        on_fault=lambda fault: ears.faults.append(fault),
     )
     ears.__init__(listener, recognizer)  # type: ignore[misc]
     yield ears
     listener.close()
     listener.close()
-    assert len(hearing) == 0
+    assert len(hearing) == 0 or not alone
 
 
 async def test_a_turn_reaches_back_over_the_pre_roll_and_all_of_it_is_recognised() -> None:
@@ -173,3 +177,18 @@ async def test_all_calls_are_judged_in_one_tick() -> None:
         )
         assert len(one.turns) == 1
         assert other.events == []
+
+
+async def test_a_fault_in_one_call_deafens_no_other() -> None:
+    class Broken(list[ListenerEvent]):
+        def append(self, event: ListenerEvent) -> None:
+            raise ValueError("a fault of ours")
+
+    hearing = Hearing(VadBatch(EnergyVad()))
+    async with listening(hearing=hearing) as broken, listening(hearing=hearing) as sound:
+        broken.events = Broken()
+        line = np.concatenate((burst(0.5), hush(1.0)))
+        await asyncio.gather(broken.hear(line), sound.hear(line))
+        assert [str(fault) for fault in broken.faults] == ["a fault of ours"]
+        assert len(sound.turns) == 1
+        assert len(hearing) == 1
