@@ -5,7 +5,8 @@ The mark is time-spread echo hiding: the speech is added to itself at 512 delays
 0.4 % of it in amplitude, with signs drawn from the key. To the ear it is a room so dry that it is not heard;
 to who knows the signs it is a ripple in the spectrum, a third of a decibel deep, that is the same in every
 moment of the recording. So a detector needs no beginning, no alignment, no original: it averages. What
-keeps the spectrum keeps the mark: gain, cuts, mixing, µ-law, mp3, resampling.
+keeps the spectrum keeps the mark: gain, cuts, mixing, µ-law, mp3, resampling. What hides it: rooms with an
+echo as strong as the voice, a change of speed or pitch, and whoever knows the key.
 
 The echo has the telephone band only, 200 Hz to 3.7 kHz, where every later channel passes it.
 

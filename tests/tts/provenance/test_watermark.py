@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,7 @@ def marked(samples: Pcm, rate: int = RATE, key: bytes = b"vivavoce") -> Pcm:
 
 @pytest.fixture(scope="module")
 def speech() -> list[Pcm]:
-    return [babble(5.0, RATE, seed=seed) for seed in range(6)]
+    return [babble(5.0, RATE, seed=seed) for seed in range(3)]
 
 
 @pytest.mark.parametrize("damage", bench.DAMAGES)
@@ -133,8 +134,8 @@ def test_noise_and_music_are_not_marked() -> None:
 def test_false_alarms_are_as_rare_as_claimed(speech: list[Pcm]) -> None:
     scores = [
         detect(samples, RATE, key=b"wrong %d" % number).score
-        for samples in speech[:3]
-        for number in range(30)
+        for samples in speech
+        for number in range(20)
     ]
     assert np.std(scores) < 1.3
     assert sum(score >= detect(speech[0], RATE).threshold for score in scores) <= 1
@@ -143,7 +144,8 @@ def test_false_alarms_are_as_rare_as_claimed(speech: list[Pcm]) -> None:
 
 @pytest.mark.clips
 def test_real_recordings_are_not_marked(clips: Path) -> None:
-    found = [detect(samples, rate).found for samples, rate in bench.recorded(clips / "A_good")]
+    recordings = islice(bench.recorded(clips / "A_good"), 0, None, 3)
+    found = [detect(samples, rate).found for samples, rate in recordings]
     assert found
     assert not any(found)
 
