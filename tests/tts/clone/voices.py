@@ -25,7 +25,7 @@ def vowel(
     return level
 
 
-def person(*, f0: float, seed: int = 0, frames_per_phone: int = 30) -> Voiceprint:
+def person(*, f0: float, seed: int = 0, frames_per_phone: int = 30, level: float = 0.08) -> Voiceprint:
     """A voiceprint of every phone, with smooth random spectra, so that nothing needs a recording."""
     rng = np.random.default_rng(seed)
     phones = np.repeat(np.arange(INDEX["SIL"]), frames_per_phone)
@@ -46,4 +46,5 @@ def person(*, f0: float, seed: int = 0, frames_per_phone: int = 30) -> Voiceprin
         top_hz=12_000.0,
         seconds=frames * 0.005,
         phones=INDEX["SIL"],
+        level=level,
     )

@@ -22,19 +22,28 @@ from tts.engines.clone.survey import Melody, PhoneMeans, Survey, survey, voiced_
 from tts.engines.clone.vocoder import VoiceTrack
 from tts.engines.clone.voiceprint import Voiceprint
 
-CLASS_WEIGHT = 20.0
-PHONE_WEIGHT = 40.0
-STATE_WEIGHT = 20.0
+CLASS_WEIGHT, PHONE_WEIGHT, STATE_WEIGHT = 20.0, 40.0, 20.0
 """Frames a prior counts as: a sound's own mean outweighs its class once the clip has more of it than this."""
-CANDIDATES = 24
-JOIN_COST = 1.0
 PHONE_COST = 12.0
+"""Distance added to a frame of another sound; half of it within the class."""
 BLEND = 4
-EXEMPLAR = 0.5
+"""Real frames averaged for one."""
 SMOOTH = 1.2
-VARIANCE = 0.6
-TOP_VARIANCE = 1.6
-LABEL_BLUR = 2.0
+LABEL_BLUR = 4.0
+"""Frames (standard deviation) over which real frames, and one sound's bias into the next, hand over."""
+VARIANCE, TOP_VARIANCE = 0.6, 1.6
+"""How far the spread that averaging took is given back, and the most it may be multiplied by."""
+_SLOPE_WEIGHT = 3.0
+SPREADS = (0.08, 0.2)
+"""Pitch range a voice may have, as standard deviation of log F0: 1.4 to 3.5 semitones."""
+
+_COARSE, _FINE, _BETWEEN = 0.15, 0.8, 8.0
+_SHARE: Floats = np.full(FEATURES, _FINE, np.float32)
+_SHARE[:CEPSTRA] = _COARSE + (_FINE - _COARSE) / (1 + np.exp((_BETWEEN - np.arange(CEPSTRA)) / 2))
+"""
+Share of the clip's real frames in each feature. The coarse shape of the spectrum says which sound it is, and
+the target knows that better; its fine shape says who speaks, and only real frames have it.
+"""
 
 
 class Speaker(Protocol):
@@ -44,6 +53,8 @@ class Speaker(Protocol):
     """Who supplies the scores."""
     pace: float
     """Speaking rate relative to the base voice's own."""
+    level: float
+    """RMS of its speech, of full scale."""
 
     def convert(self, score: Score) -> VoiceTrack:
         """The track that says ``score`` in this voice."""
@@ -55,6 +66,7 @@ class ClonedSpeaker:
 
     def __init__(self, voiceprint: Voiceprint, base: BaseVoice) -> None:
         self.base = base
+        self.level = voiceprint.level
         self._print = voiceprint
         self._survey: Survey = survey(base)
         features, labels = voiceprint.features, voiceprint.labels
@@ -71,7 +83,7 @@ class ClonedSpeaker:
         weight[CEPSTRA:] = 0
         self._weight = weight
         self._bank = features * weight
-        self._bank_slope = gaussian_filter1d(features, 2, axis=0, order=1) * weight * 3
+        self._bank_slope = gaussian_filter1d(features, 2, axis=0, order=1) * weight * _SLOPE_WEIGHT
 
     def _own_pace(self) -> float:
         """The clip's speaking rate against the base voice's, for the sounds the clip holds."""
@@ -118,11 +130,9 @@ class ClonedSpeaker:
         labels = score.labels
         silent = labels.phone == SILENCE
         target = self._target(score, labels)
-        chosen, ranked = self._exemplars(target, labels)
-        bank = self._print.features
-        real = bank[ranked].mean(1)
+        real = self._print.features[self._nearest(target, labels)].mean(1)
         real = gaussian_filter1d(real, SMOOTH, axis=0)
-        mixed = EXEMPLAR * real + (1 - EXEMPLAR) * target
+        mixed = target + _SHARE * (real - target)
         mixed[:, 0] = 0.5 * (target[:, 0] + mixed[:, 0])
         mixed[:, CEPSTRA:] = real[:, CEPSTRA:] + (mixed[:, :1] - real[:, :1])
         mixed[:, 1:CEPSTRA] = self._enliven(mixed, silent)[:, 1:CEPSTRA]
@@ -161,26 +171,20 @@ class ClonedSpeaker:
         base = self._survey.melody
         position = (np.log(f0[sounding]) - base.mean) / max(base.spread, 0.05)
         f0[sounding] = np.exp(
-            self._melody.mean + np.clip(position, -3, 3) * np.clip(self._melody.spread, 0.08, 0.3)
+            self._melody.mean + np.clip(position, -3, 3) * np.clip(self._melody.spread, *SPREADS)
         )
         return f0
 
-    def _exemplars(self, target: Floats, labels: Labels) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """The cheapest path through the clip's frames, and for each frame the :data:`BLEND` best matches."""
-        wanted = target * self._weight
-        slope = gaussian_filter1d(target, 2, axis=0, order=1) * self._weight * 3
-        bank, bank_slope = self._bank, self._bank_slope
-        distance = _squared(wanted, bank) + _squared(slope, bank_slope)
+    def _nearest(self, target: Floats, labels: Labels) -> NDArray[np.intp]:
+        """For each frame the :data:`BLEND` frames of the clip most like it, shape ``(frames, BLEND)``."""
+        slope = gaussian_filter1d(target, 2, axis=0, order=1) * self._weight * _SLOPE_WEIGHT
+        distance = _squared(target * self._weight, self._bank) + _squared(slope, self._bank_slope)
         theirs = self._print.labels.phone
-        same = labels.phone[:, None] == theirs
         alike = CLASS_OF[labels.phone][:, None] == CLASS_OF[theirs]
-        distance /= CEPSTRA
-        distance += np.where(same, 0, np.where(alike, PHONE_COST / 2, PHONE_COST))
-        count = min(CANDIDATES, len(bank) - 1)
-        nearest = np.argpartition(distance, count, axis=1)[:, :count]
-        cost = np.take_along_axis(distance, nearest, 1)
-        order = np.argsort(cost, 1)[:, : min(BLEND, count)]
-        return nearest[:, 0], np.take_along_axis(nearest, order, 1)
+        other = np.where(alike, PHONE_COST / 2, PHONE_COST).astype(np.float32)
+        distance += CEPSTRA * np.where(labels.phone[:, None] == theirs, 0, other)
+        count = min(BLEND, distance.shape[1])
+        return np.argpartition(distance, count - 1, axis=1)[:, :count]
 
 
 def _squared(a: Floats, b: Floats) -> Floats:

@@ -6,6 +6,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from tts.engines.clone.design import VoiceDesign
+from tts.engines.clone.loudness import ORDINARY
 from tts.engines.clone.phones import SILENCE, VOICED
 from tts.engines.clone.score import BaseVoice, Floats, Score
 from tts.engines.clone.spectrum import CEPSTRA, FEATURES, HIGH_BANDS, bend, edge_level, tilt
@@ -29,6 +30,7 @@ class DesignedSpeaker:
         self._design = design
         self._survey = survey(base)
         self.pace = design.pace
+        self.level = ORDINARY
         self._tilt = tilt(design.brightness)
 
     def convert(self, score: Score) -> VoiceTrack:

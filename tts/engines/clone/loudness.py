@@ -1,4 +1,4 @@
-"""Every voice equally loud, and none clipped."""
+"""How loud a voice is: as loud as its clip within the bounds of comfort, and never clipped."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from tts.engines.clone.vocoder import render
 if TYPE_CHECKING:
     from tts.engines.clone.conversion import Speaker
 
-_SPEECH_RMS = 0.075
-"""-22.5 dBFS over the sounding frames: room for the peaks of a lively voice."""
+QUIETEST, ORDINARY, LOUDEST = 0.050, 0.075, 0.158
+"""RMS of the sounding frames, -26, -22.5 and -16 dBFS: what telephony takes without noise or overload."""
 _KNEE = 0.7
 _SAMPLE = "She told us that the weather would be fine."
 
@@ -36,7 +36,8 @@ class Loudness:
         step = track.samples // len(track.f0)
         power = (samples.reshape(-1, step).astype(np.float64) ** 2).mean(1)
         speech = score.labels.phone != SILENCE
-        return cls(float(_SPEECH_RMS / np.sqrt(power[speech].mean() + 1e-12)))
+        wanted = float(np.clip(speaker.level, QUIETEST, LOUDEST))
+        return cls(wanted / float(np.sqrt(power[speech].mean() + 1e-12)))
 
     def apply(self, samples: Floats) -> Pcm:
         """16-bit PCM. Peaks above the knee are bent instead of cut, so a block never clips."""

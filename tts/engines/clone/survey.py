@@ -25,6 +25,9 @@ SENTENCES = (
 )
 """Every phone several times, in ordinary sentences."""
 
+_SPREADS_BETWEEN = 2.073
+"""Standard deviations between a normal distribution's 15th and 85th percentile."""
+
 
 @dataclass(frozen=True, slots=True)
 class PhoneMeans:
@@ -60,16 +63,18 @@ class Melody:
     """Distribution of log F0 over voiced frames."""
 
     mean: float
+    """The median, strictly."""
     spread: float
+    """The standard deviation of the normal distribution with the same 15th and 85th percentile."""
 
     @classmethod
     def of(cls, f0: Floats) -> Melody:
-        """Octave errors (more than half an octave from the median) are left out."""
+        """Of percentiles, so that octave errors and creak do not pass for liveliness."""
         logs = np.log(f0[f0 > 0].astype(np.float64))
         if not len(logs):
             return cls(float(np.log(140.0)), 0.15)
-        logs = logs[np.abs(logs - np.median(logs)) < 0.5]
-        return cls(float(logs.mean()), float(logs.std()))
+        low, middle, high = np.percentile(logs, [15, 50, 85])
+        return cls(float(middle), float(high - low) / _SPREADS_BETWEEN)
 
 
 @dataclass(frozen=True, slots=True)

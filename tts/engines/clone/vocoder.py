@@ -10,16 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import irfft, rfft
 
 from tts.engines.clone.score import HOP, Floats
-from tts.engines.clone.spectrum import BINS, FFT, RATE, minimum_phase
+from tts.engines.clone.spectrum import BINS, FFT, RATE, Complex, minimum_phase
 
 _PUFF_F0 = 200.0
 _QUIETEST = 1e-3
+_FLOOR_SHARE = 0.65
+"""Corner of the high-pass below a voice, in pitches: 0.2 dB at the pitch itself, 27 dB at a third of it."""
 _BATCH = 24
 """Pulses drawn at once: few enough that their spectra stay in the processor's cache."""
 _STEP = int(HOP * RATE)
@@ -102,6 +105,34 @@ class _Pulses:
 _SHIFT = (2j * np.pi / FFT * np.arange(BINS)).astype(np.complex64)
 
 
+_FLOOR_STEPS = 48
+_FLOOR_LENGTHS = (40, 400)
+"""Samples in the shortest and longest period: 600 and 60 Hz."""
+
+
+def _floor_index(length: NDArray[np.intp]) -> NDArray[np.intp]:
+    low, high = np.log(_FLOOR_LENGTHS[0]), np.log(_FLOOR_LENGTHS[1])
+    place = (np.log(np.maximum(length, 1)) - low) / (high - low) * (_FLOOR_STEPS - 1)
+    index: NDArray[np.intp] = np.clip(np.round(place), 0, _FLOOR_STEPS - 1).astype(np.intp)
+    return index
+
+
+@lru_cache(maxsize=1)
+def _floors() -> Complex:
+    """
+    Log response of a fourth-order high-pass under the pitch, by length of the period.
+
+    A train of pulses has a component at 0 Hz, and its breath goes on below the first harmonic; a larynx has
+    neither. High voices would otherwise rumble.
+    """
+    lengths = np.geomspace(*_FLOOR_LENGTHS, _FLOOR_STEPS)
+    s = 1j * np.arange(BINS)[None] * RATE / FFT / (_FLOOR_SHARE * RATE / lengths[:, None])
+    response = s**4 / ((s**2 + 1.8478 * s + 1) * (s**2 + 0.7654 * s + 1))
+    response[:, 0] = 1e-4
+    floors: Complex = np.log(response).astype(np.complex64)
+    return floors
+
+
 def _draw(canvas: Floats, track: VoiceTrack, pulses: _Pulses, noise: Floats, origin: int) -> None:
     if not len(pulses.position):
         return
@@ -113,9 +144,12 @@ def _draw(canvas: Floats, track: VoiceTrack, pulses: _Pulses, noise: Floats, ori
     breath = np.clip(track.breath[lower] * (1 - share) + track.breath[upper] * share, _QUIETEST, 1)
 
     toned = np.flatnonzero(pulses.voiced)
+    floor = _floors()[_floor_index(pulses.length)]
+    floor[~pulses.voiced] = 0
     if len(toned):
         tone = 0.5 * np.log(np.maximum(1 - breath[toned] ** 2, _QUIETEST))
         spectrum = minimum_phase(features[toned], tone)
+        spectrum += floor[toned]
         spectrum += _SHIFT * pulses.late[toned, None]
         spectrum += 0.5 * np.log(np.maximum(pulses.length[toned], 1)).astype(np.float32)[:, None]
         _add(canvas, pulses.position[toned] - origin, irfft(np.exp(spectrum), FFT, axis=1))
@@ -125,7 +159,7 @@ def _draw(canvas: Floats, track: VoiceTrack, pulses: _Pulses, noise: Floats, ori
     offsets = np.arange(longest)
     inside = offsets < pulses.length[:, None]
     puffs = np.where(inside, noise[pulses.position[:, None] + np.minimum(offsets, longest)], 0)
-    spectrum = np.exp(minimum_phase(features, hiss)) * rfft(puffs, FFT, axis=1)
+    spectrum = np.exp(minimum_phase(features, hiss) + floor) * rfft(puffs, FFT, axis=1)
     _add(canvas, pulses.position - origin, irfft(spectrum, FFT, axis=1))
 
 

@@ -68,6 +68,8 @@ class Voiceprint:
     """Of speech, without pauses."""
     phones: int
     """How many phones that speech held."""
+    level: float
+    """RMS of the speech as recorded, of full scale."""
 
     @classmethod
     def of(cls, samples: Floats, rate: int) -> Voiceprint:
@@ -92,7 +94,8 @@ class Voiceprint:
                 f"only {len(speech) * HOP:.1f} s of speech could be followed",
                 fix="record 6 to 15 s of speech",
             )
-        wide = (wide * (LEVEL / _loudness(wide, speech))).astype(np.float32)
+        level = _loudness(wide, speech)
+        wide = (wide * (LEVEL / level)).astype(np.float32)
         f0 = track(wide, RATE)
         features = encode(envelope(wide, f0, RATE, FFT), RATE)
         breath = aperiodicity(wide, f0, RATE)
@@ -106,6 +109,7 @@ class Voiceprint:
             top_hz=min(rate, RATE) / 2,
             seconds=sum(s.end - s.start for s in spoken),
             phones=len(spoken),
+            level=level,
         )
 
     @property
@@ -116,17 +120,18 @@ class Voiceprint:
 
     def to_bytes(self) -> bytes:
         """The stored form."""
-        level = np.float32(self.features[:, 0].mean())
+        offset = np.float32(self.features[:, 0].mean())
         features = self.features.copy()
-        features[:, 0] -= level
-        features[:, CEPSTRA:] -= level
+        features[:, 0] -= offset
+        features[:, CEPSTRA:] -= offset
         buffer = io.BytesIO()
         np.savez_compressed(
             buffer,
             format=np.int16(FORMAT),
             kind=np.str_("voiceprint"),
             features=features.astype(np.float16),
-            level=level,
+            offset=offset,
+            level=np.float32(self.level),
             f0=self.f0.astype(np.float16),
             breath=np.round(self.breath * 255).astype(np.uint8),
             phone=self.labels.phone,
@@ -155,8 +160,8 @@ class Voiceprint:
                 features = stored["features"].astype(np.float32)
                 if features.ndim != 2 or features.shape[1] != FEATURES:
                     raise ValueError(f"features have shape {features.shape}")
-                features[:, 0] += stored["level"]
-                features[:, CEPSTRA:] += stored["level"]
+                features[:, 0] += stored["offset"]
+                features[:, CEPSTRA:] += stored["offset"]
                 seconds, phones = stored["pace"].tolist()
                 return cls(
                     features=features,
@@ -167,6 +172,7 @@ class Voiceprint:
                     top_hz=float(stored["top_hz"]),
                     seconds=seconds,
                     phones=int(phones),
+                    level=float(stored["level"]),
                 )
         except (OSError, KeyError, ValueError, EOFError, BadZipFile, zlib.error) as error:
             raise SynthesisFailed(
