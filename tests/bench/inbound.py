@@ -63,6 +63,7 @@ async def cost(samples: Pcm, calls: int) -> tuple[float, float]:
             audible=lambda: False,
             on_event=lambda _event: None,
             on_speech=lambda _speech: None,
+            on_fault=lambda _fault: None,
         )
         callers.append((stream, listener))
     taken, judged, packets = 0.0, 0.0, 0
