@@ -134,6 +134,17 @@ class SessionManager:
         if not self._sessions:
             self._empty.set()
 
+    def retire_voice(self, voice_id: str) -> int:
+        """
+        End the calls that hold a voice, each with what it is saying now; returns how many there were.
+
+        For a voice that may no longer be used at all. Deleting one needs no such thing: calls keep theirs.
+        """
+        holding = [session for session in self._sessions if session.may_speak_as(voice_id)]
+        for session in holding:
+            session.drain()
+        return len(holding)
+
     async def drain(self, seconds: float) -> None:
         """Take no new calls; let live ones finish what they say, for ``seconds`` at most, then end them."""
         self._draining = True

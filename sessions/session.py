@@ -124,6 +124,10 @@ class Session:
         finally:
             self._end()
 
+    def may_speak_as(self, voice_id: str) -> bool:
+        """Whether the call holds this voice."""
+        return self._voice.holds(voice_id)
+
     def drain(self) -> None:
         """Take no new turn; hang up when what is being said has been heard."""
         if self._life.allows(Life.DRAINING):

@@ -76,6 +76,10 @@ class SessionVoice:
             self._resolved[ref] = await self._resolver.resolve(self._tenant_id, ref)
         return self._resolved[ref]
 
+    def holds(self, voice_id: str) -> bool:
+        """Whether the call speaks, or may speak, in this voice."""
+        return any(voice.voice_id == voice_id for voice in self._resolved.values())
+
     def conditioning(self, ref: str) -> Conditioning:
         """The voice resolved as ``ref``; the call's own where that name was never resolved."""
         return self._resolved.get(ref, self.own)

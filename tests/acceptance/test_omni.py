@@ -14,6 +14,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+from tests.acceptance.test_pyai import enrol
 from tests.live_server import LiveServer
 
 
@@ -175,6 +176,19 @@ def test_raw_framing_is_bare_pcm_and_text(server: LiveServer, api: httpx.Client,
     assert events[0]["audio_out"] == "pcm16@16000"
     assert len(audio) % 2 == 0
     assert len(audio) > 16_000
+
+
+def test_b02_a_revoked_consent_ends_the_calls_that_speak_in_the_voice(
+    server: LiveServer, api: httpx.Client, key: str, good: bytes
+) -> None:
+    voice = enrol(api, good)["id"]
+    with call(server, key, session_label=agent(api, voice_id=voice)) as omni:
+        omni.until("assistant")
+        assert api.post(f"/v1/voice/clones/{voice}/consent/revoke").json()["calls_ended"] == 1
+        assert omni.until("session_end")["reason"] == "draining"
+    with call(server, key, session_label=agent(api, voice_id="tone-low")) as omni:
+        omni.send(type="configure", voice_id=voice)
+        assert omni.until("error")["code"] == "consent_revoked"
 
 
 def mint(api: httpx.Client, **fields: object) -> dict[str, Any]:

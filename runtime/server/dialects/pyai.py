@@ -168,9 +168,14 @@ async def delete_clone(caller: Caller, services: Services, id: str) -> Response:
 @router.post("/voice/clones/{id}/consent/revoke")
 @access("voice:clone")
 async def revoke_consent(caller: Caller, services: Services, id: str) -> dict[str, Any]:
-    """The speaker has taken their consent back: the voice speaks nowhere from now on."""
+    """
+    The speaker has taken their consent back: the voice speaks nowhere from now on.
+
+    Calls that are up end with the utterance they are saying.
+    """
     await services.voices.revoke_consent(caller.tenant_id, id, actor=caller.key_id)
-    return {"object": "voice.consent", "voice_id": id, "revoked": True}
+    ended = services.calls.retire_voice(id)
+    return {"object": "voice.consent", "voice_id": id, "revoked": True, "calls_ended": ended}
 
 
 @router.get("/voice/clones/{id}/report")
