@@ -22,6 +22,7 @@ from runtime.media.container import Recording, decode_upload
 from tests.tts import damage
 from tests.tts.damage import Signal
 from tts.voices.gate import Gate, GateReport
+from tts.voices.gate.pitch import track_pitch
 from tts.voices.gate.sound import Sound
 
 LENGTH = {"clip_too_short", "clip_too_long", "too_little_speech"}
@@ -145,8 +146,6 @@ def _at_length(voice: Voice, voices: list[Voice]) -> Signal | None:
 def _voice(path: Path) -> Voice:
     recording = decode_upload(path.read_bytes())
     samples = recording.samples[:, 0]
-    from tts.voices.gate.pitch import track_pitch
-
     median = track_pitch(Sound(samples, recording.rate)).median_hz
     return Voice(path.name, samples, recording.rate, median or 0.0)
 

@@ -132,7 +132,7 @@ LIMITS: tuple[Limit, ...] = (
         unit="s",
         message="multiple speakers: two voices at once",
         fix=_ONE_PERSON,
-        reject=0.06,
+        reject=0.05,
         warn=0.04,
         source="clips: 0.00-0.04 s of evidence; two people mixed at 0 dB 0.09-0.2, see gate.overlap",
     ),

@@ -61,8 +61,10 @@ def measure(sound: Sound, recording: Recording, channels: Channels) -> Measureme
         "channel_disagreement": None if channels.together is None else round(1 - channels.together, 3),
         "language_guess": guess_language().language,
     }
+    long = tuple(span for span in quiet if span[1] - span[0] > 2.0)
     spans: dict[str, tuple[Span, ...]] = {
-        "longest_silence_s": tuple(span for span in quiet if span[1] - span[0] > 2.0),
+        "speech_ratio": long,
+        "longest_silence_s": long,
         "longest_pause_s": tuple(span for span in within if span[1] - span[0] > 2.0),
     }
     remarks: dict[str, str] = {}
@@ -77,7 +79,8 @@ def measure(sound: Sound, recording: Recording, channels: Channels) -> Measureme
     pitch = track_pitch(sound)
     clipping, loudness = measure_clipping(sound), measure_loudness(sound)
     noise, losses = measure_noise(sound), measure_losses(sound)
-    speakers, overlap = measure_speakers(sound, pitch), measure_overlap(sound)
+    overlap = measure_overlap(sound)
+    speakers = measure_speakers(sound, pitch, overlap)
     values |= {
         "effective_bandwidth_hz": round(bandwidth.effective_hz),
         "modulated_bandwidth_hz": round(bandwidth.modulated_hz),
@@ -98,7 +101,7 @@ def measure(sound: Sound, recording: Recording, channels: Channels) -> Measureme
         "noise_floor_dbfs": _rounded(noise.floor_dbfs, 1),
         "reverb_t60_s": _rounded(measure_reverberation(sound), 2),
         "music_score": round(measure_music(sound), 2),
-        "speaker_count": 2 if speakers.second_seconds or overlap.seconds > 0.06 else 1,
+        "speaker_count": 2 if speakers.second_seconds or overlap.seconds > 0.05 else 1,
         "speaker_change_score": round(speakers.score, 1),
         "second_speaker_s": round(speakers.second_seconds, 2),
         "overlap_s": round(overlap.seconds, 2),

@@ -18,7 +18,7 @@ from tts.voices.voice import Reason, Span
 
 _WIDTH = 1_200
 _MARGIN = 24
-_PLOT = (84, 132, _WIDTH - _MARGIN, 452)
+_PLOT = (84, 146, _WIDTH - _MARGIN, 466)
 """Left, top, right, bottom of the spectrogram, in pixels."""
 _LANE = 16
 """Height of each lane under the spectrogram."""
@@ -27,8 +27,9 @@ _DYNAMIC_DB = 75.0
 """From white down to black."""
 
 _PAPER, _INK, _FAINT = (250, 250, 248), (28, 30, 34), (120, 124, 132)
-_GREEN, _AMBER, _RED, _MAGENTA, _CYAN = (
+_GREEN, _SLATE, _AMBER, _RED, _MAGENTA, _CYAN = (
     (34, 139, 84),
+    (150, 160, 176),
     (204, 132, 20),
     (196, 48, 43),
     (196, 52, 168),
@@ -41,7 +42,8 @@ _HEAT = np.array(
 
 _LANES = (
     ("speech", _GREEN, frozenset({"speech"})),
-    ("silence", _AMBER, frozenset({"longest_silence_s", "longest_pause_s"})),
+    ("silence", _SLATE, frozenset({"rest"})),
+    ("too long", _AMBER, frozenset({"longest_silence_s", "longest_pause_s", "speech_ratio"})),
     ("2nd voice", _MAGENTA, frozenset({"second_speaker_s", "overlap_s"})),
     ("damage", _RED, frozenset({"clipping_ratio", "lost_s"})),
 )
@@ -118,7 +120,8 @@ def _words(report: GateReport) -> Iterator[tuple[str, tuple[int, int, int], int]
 def _when(reason: Reason) -> str:
     if not reason.spans:
         return ""
-    shown = ", ".join(f"{start:.1f}-{end:.1f} s" for start, end in reason.spans[:4])
+    digits = 1 if all(end - start >= 0.3 for start, end in reason.spans) else 2
+    shown = ", ".join(f"{start:.{digits}f}-{end:.{digits}f} s" for start, end in reason.spans[:4])
     return f" ({shown}{' …' if len(reason.spans) > 4 else ''})"
 
 
@@ -132,11 +135,12 @@ def _plot(image: Image.Image, canvas: ImageDraw.ImageDraw, report: GateReport, r
     _time_axis(canvas, sound.seconds)
     _cut_off(canvas, report, recording.rate / 2)
     if report.window is not None:
-        _bracket(canvas, (report.window.start, report.window.end), sound.seconds)
+        label = f"the part that {'becomes' if report.accepted else 'would become'} the voice"
+        _bracket(canvas, (report.window.start, report.window.end), sound.seconds, label)
     marked = {
         metric: reason.spans for reason in (*report.reasons, *report.warnings) if (metric := reason.metric)
     }
-    marked["speech"] = report.speech
+    marked["speech"], marked["rest"] = report.speech, _rests(report.speech, sound.seconds)
     for lane, (label, colour, metrics) in enumerate(_LANES):
         y = bottom + 34 + lane * (_LANE + _GAP)
         canvas.text((left - 8, y + _LANE // 2), label, _FAINT, font=_font(14), anchor="rm")
@@ -145,6 +149,12 @@ def _plot(image: Image.Image, canvas: ImageDraw.ImageDraw, report: GateReport, r
             for start, end in marked[metric]:
                 x0, x1 = _x(start, sound.seconds), _x(end, sound.seconds)
                 canvas.rectangle((x0, y, max(x1, x0 + 2), y + _LANE), fill=colour)
+
+
+def _rests(speech: tuple[Span, ...], seconds: float) -> tuple[Span, ...]:
+    """What lies between the stretches of speech."""
+    edges = [0.0, *(edge for stretch in speech for edge in stretch), seconds]
+    return tuple((start, end) for start, end in zip(edges[::2], edges[1::2], strict=True) if end > start)
 
 
 def _heat(sound: Sound, width: int, height: int) -> Image.Image:
@@ -210,17 +220,19 @@ def _level_line(
     for x in range(left, right, 14):
         canvas.line((x, y, min(x + 8, right), y), fill=colour, width=2)
     x = right - 8 if anchor == "ra" else left + 8
-    below = y + 5 if y < bottom - 24 else y - 22
+    # The voice's own label goes under its line, the limit's over it: the two lines are often close.
+    below = y - 24 if (anchor == "la" and y > top + 24) or y > bottom - 24 else y + 5
     box = canvas.textbbox((x, below), label, font=_font(15), anchor=anchor)
     canvas.rectangle((box[0] - 4, box[1] - 2, box[2] + 4, box[3] + 2), fill=(0, 0, 0))
     canvas.text((x, below), label, colour, font=_font(15), anchor=anchor)
 
 
-def _bracket(canvas: ImageDraw.ImageDraw, part: Span, seconds: float) -> None:
-    """The part that becomes the voice, above the plot."""
+def _bracket(canvas: ImageDraw.ImageDraw, part: Span, seconds: float, label: str) -> None:
+    """A stretch of time named above the plot."""
     _, top, _, _ = _PLOT
     x0, x1 = _x(part[0], seconds), _x(part[1], seconds)
     canvas.line((x0, top - 8, x1, top - 8), fill=_INK, width=2)
+    canvas.text(((x0 + x1) / 2, top - 12), label, _FAINT, font=_font(13), anchor="mb")
     for x in (x0, x1):
         canvas.line((x, top - 12, x, top - 3), fill=_INK, width=2)
 

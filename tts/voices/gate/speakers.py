@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scipy.fft import dct
 
 from runtime.media.frame import LISTENING_RATE
+from tts.voices.gate.overlap import Overlap
 from tts.voices.gate.pitch import Pitch
 from tts.voices.gate.sound import HOP_SECONDS, Floats, Sound, spans
 from tts.voices.voice import Span
@@ -27,6 +28,10 @@ TWO_VOICES = 46.0
 
 TWO_VOICES_IN_TWO_ROOMS = 34.0
 """Score that is enough where the background changes together with the voice."""
+
+TWO_VOICES_TWO_PITCHES = 30.0
+"""Score that is enough where two pitches were heard at once for this many seconds:"""
+OVERLAP_SECONDS = 0.04
 
 ANOTHER_ROOM_DB = 4.0
 """Mean difference of the background spectra before and after."""
@@ -76,7 +81,7 @@ class Speakers:
     """Where it speaks."""
 
 
-def measure_speakers(sound: Sound, pitch: Pitch) -> Speakers:
+def measure_speakers(sound: Sound, pitch: Pitch, overlap: Overlap) -> Speakers:
     """Split the voiced speech into two groups in the best way, and say whether they are two people."""
     frames = np.flatnonzero(pitch.voiced)
     blocks = len(frames) // _BLOCK
@@ -87,7 +92,9 @@ def measure_speakers(sound: Sound, pitch: Pitch) -> Speakers:
     means = features.reshape(blocks, _BLOCK, -1).mean(axis=1)
     score, groups = _best_split(_whitened(means))
     enough = TWO_VOICES
-    if score >= TWO_VOICES_IN_TWO_ROOMS and _background_change(groups, frames, sound) >= ANOTHER_ROOM_DB:
+    if overlap.seconds >= OVERLAP_SECONDS:
+        enough = TWO_VOICES_TWO_PITCHES
+    elif score >= TWO_VOICES_IN_TWO_ROOMS and _background_change(groups, frames, sound) >= ANOTHER_ROOM_DB:
         enough = TWO_VOICES_IN_TWO_ROOMS
     if score < enough:
         return Speakers(score, 0.0, ())
