@@ -25,6 +25,8 @@ async def refused(url: str, path: str, **options: object) -> tuple[int, dict[str
             raise AssertionError("it was let in")
     response = caught.value.response
     assert response.body is not None
+    if response.status_code == 503:
+        assert int(response.headers["retry-after"]) > 0
     return response.status_code, json.loads(response.body)["error"]
 
 

@@ -50,10 +50,12 @@ class InlineEngine:
         self._synthesizer = synthesizer
         self._delay = delay
         self.info = synthesizer.info
+        self.pieces = 0
 
     async def speak(
         self, request: SpeechRequest, *, deadline: float | None = None
     ) -> AsyncIterator[PcmBlock]:
+        self.pieces += 1
         for block in self._synthesizer.speak(request):
             await asyncio.sleep(self._delay)
             yield block

@@ -8,10 +8,23 @@ import pytest
 
 from runtime.errors import BrainError
 from sessions.brains.brain import EndCall, ToolCall, Transfer
+from sessions.brains.echo import EchoBrain
 from sessions.peers.peer import ReplyOrder
+from sessions.session import Session
 from sessions.state import Floor, Life
 from sessions.timeline import Mark
-from tests.sessions.staged.stage import PROFILE, TURNS, ScriptedBrain, burst, hush, staged
+from sessions.voice import SessionVoice
+from tests.sessions.staged.stage import (
+    PROFILE,
+    TURNS,
+    InlineEngine,
+    ScriptedBrain,
+    StagePeer,
+    burst,
+    hush,
+    stage_set,
+    staged,
+)
 
 
 async def test_a_spoken_turn_is_answered() -> None:
@@ -214,6 +227,48 @@ async def test_a_written_reply_makes_no_sound() -> None:
         await stage.until("reply_finished")
         assert stage.peer.frames == []
         assert stage.peer.said == [("assistant", "on paper")]
+
+
+async def test_a_reply_beside_the_conversation_takes_no_floor_and_is_not_interrupted() -> None:
+    aloud = "one two three four five six seven eight nine ten"
+    async with staged(brain=ScriptedBrain([aloud], [4.0, "noted"], ["yes"]), hears=["stop"]) as stage:
+        stage.call.order(ReplyOrder("resp_1"))
+        stage.call.order(ReplyOrder("resp_2", in_conversation=False, spoken=False))
+        await stage.speak(np.concatenate((hush(0.5), burst(1.0))))
+        assert stage.peer.value("reply_finished") == "interrupted"
+        await stage.speak(hush(1.0))
+        await stage.until("reply_finished", count=3)
+        assert ("assistant", "noted") in stage.peer.said
+
+
+async def test_two_spoken_replies_are_heard_one_after_the_other() -> None:
+    async with staged(brain=ScriptedBrain(["one two three"], ["four five six"])) as stage:
+        stage.call.order(ReplyOrder("resp_1"))
+        stage.call.order(ReplyOrder("resp_2", in_conversation=False))
+        await stage.until("reply_finished", count=2)
+        assert len(stage.peer.heard) / 2 / 24_000 == pytest.approx(22 * 0.06, abs=0.01)
+        positions = [frame.pts for _, frame in stage.peer.frames]
+        assert positions == sorted(positions)
+
+
+async def test_a_phrase_said_in_two_calls_is_synthesised_once() -> None:
+    profile = replace(PROFILE, greeting="Good day.")
+    with stage_set() as (equipment, resolver):
+        heard = []
+        for _ in range(2):
+            peer = StagePeer(profile, TURNS)
+            voice = await SessionVoice.open(profile, resolver)
+            session = Session("sess", profile, peer=peer, voice=voice, brain=EchoBrain(), equipment=equipment)
+            running = asyncio.create_task(session.run())
+            await peer.up.wait()
+            session.greet()
+            await asyncio.sleep(3.0)
+            peer.vanish()
+            await running
+            heard.append(peer.heard)
+        assert heard[0] == heard[1] != b""
+        assert isinstance(equipment.engine, InlineEngine)
+        assert equipment.engine.pieces == 1
 
 
 async def test_a_tool_call_is_told_at_once() -> None:
