@@ -117,7 +117,8 @@ async def text_to_speech(
 ) -> Response:
     """Say something in a voice; sent as it is spoken."""
     speech = await services.speech.speak(caller.tenant_id, order(voice_id, body, output_format))
-    return StreamingResponse(in_pieces(speech), media_type=_content_type(speech), headers=dict(NO_BUFFERING))
+    headers = NO_BUFFERING | speech.marks.headers()
+    return StreamingResponse(in_pieces(speech), media_type=_content_type(speech), headers=headers)
 
 
 router.add_api_route(

@@ -89,7 +89,9 @@ async def preview_voice(caller: Caller, services: Services, id: str) -> Response
     """A sentence in a voice, as MP3."""
     order = SpeechOrder(text=PREVIEW_TEXT, voice=id, format="mp3")
     speech = await services.speech.speak(caller.tenant_id, order)
-    return StreamingResponse(in_pieces(speech), media_type=speech.format.content_type)
+    return StreamingResponse(
+        in_pieces(speech), media_type=speech.format.content_type, headers=speech.marks.headers()
+    )
 
 
 @router.get("/voices/{id}/sample", response_class=Response)
@@ -99,7 +101,9 @@ async def sample_stock_voice(services: Services, id: str) -> Response:
     if services.resolver.stock_voice(id) is None:
         raise NotFound("There is nothing at this address.")
     speech = await services.speech.speak("", SpeechOrder(text=PREVIEW_TEXT, voice=id, format="mp3"))
-    return StreamingResponse(in_pieces(speech), media_type=speech.format.content_type)
+    return StreamingResponse(
+        in_pieces(speech), media_type=speech.format.content_type, headers=speech.marks.headers()
+    )
 
 
 @router.get("/files/{token}", response_class=Response)

@@ -170,7 +170,9 @@ async def preview_voice(caller: Caller, services: Services, voice_id: str) -> Re
     await services.voices.get(caller.tenant_id, voice_id)
     order = SpeechOrder(text=PREVIEW_TEXT, voice=voice_id, format="mp3")
     speech = await services.speech.speak(caller.tenant_id, order)
-    return StreamingResponse(in_pieces(speech), media_type=speech.format.content_type)
+    return StreamingResponse(
+        in_pieces(speech), media_type=speech.format.content_type, headers=speech.marks.headers()
+    )
 
 
 @router.delete("/voices/{voice_id}", status_code=204)

@@ -233,7 +233,9 @@ async def sample_voice(actor: Acting, services: Services, voiceId: str, workspac
         await _voice(services, actor, voiceId, workspace)
     order = SpeechOrder(text=PREVIEW_TEXT, voice=voiceId, format="mp3")
     speech = await services.speech.speak(actor.tenant_id, order)
-    return StreamingResponse(in_pieces(speech), media_type=speech.format.content_type)
+    return StreamingResponse(
+        in_pieces(speech), media_type=speech.format.content_type, headers=speech.marks.headers()
+    )
 
 
 def voice_json(
