@@ -24,6 +24,9 @@ class Settings(BaseSettings):
     public_url: str | None = None
     """What clients call us, e.g. ``https://voice.example.com``; None derives it from each request."""
 
+    workers: int = Field(default=1, ge=1, le=64)
+    """Server processes behind the one address, each with its own scheduler and synthesis workers."""
+
     data_dir: Path = Path("data")
     """Folder of the database and the blobs, where neither is set."""
 
@@ -56,6 +59,9 @@ class Settings(BaseSettings):
 
     speech_voices: tuple[str, ...] = ()
     """Voices of the remote engine, by its names; the first is the default."""
+
+    watermark: bool = True
+    """Whether all speech carries the inaudible mark that ``POST /v1/provenance/verify`` finds."""
 
     synthesis_workers: int = Field(default_factory=lambda: max(1, (os.cpu_count() or 2) - 1), ge=1)
     """Processes that synthesise."""
@@ -132,3 +138,8 @@ class Settings(BaseSettings):
 
     drain_seconds: float = Field(default=20.0, ge=0)
     """How long live calls may go on after SIGTERM."""
+
+    @property
+    def store_url(self) -> str:
+        """Where the rows are."""
+        return self.database_url or f"sqlite:///{self.data_dir}/vivavoce.db"

@@ -16,11 +16,21 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="TCP port; 0 picks a free one.")] = None,
     engine: Annotated[str | None, typer.Option(help="Which engine speaks: clone or tone.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Server processes; each uses a core of its own.")
+    ] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Folder of the database and the recordings.")] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
 ) -> None:
     """Run the server until Ctrl-C or SIGTERM; live calls are drained first."""
-    given = {"host": host, "port": port, "engine": engine, "data_dir": data_dir, "log_level": log_level}
+    given = {
+        "host": host,
+        "port": port,
+        "engine": engine,
+        "workers": workers,
+        "data_dir": data_dir,
+        "log_level": log_level,
+    }
     run_server(load_settings(**{name: value for name, value in given.items() if value is not None}))
 
 
@@ -41,7 +51,13 @@ def load_settings(**overrides: Any) -> Settings:
 def run_server(settings: Settings) -> None:
     """Serve until a signal; returns after the drain."""
     from runtime.logs import configure
-    from runtime.server.listen import listen
 
     configure(settings.log_level, settings.log_format)
-    listen(settings)
+    if settings.workers > 1:
+        from runtime.server.fleet import Fleet
+
+        Fleet(settings).run()
+    else:
+        from runtime.server.listen import listen
+
+        listen(settings)

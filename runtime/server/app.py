@@ -30,9 +30,12 @@ from runtime.server.dialects.route import http_error
 from runtime.server.engine import open_house
 from runtime.server.enrolment import Enrolments
 from runtime.server.fetch import AudioFetcher
+from runtime.server.fleet_metrics import MetricsExchange
 from runtime.server.integrations import ElevenLabsKeys
+from runtime.server.leadership import Leadership
 from runtime.server.limits import RateLimiter
 from runtime.server.once import OnceOnly
+from runtime.server.place import Place
 from runtime.server.previews import PreviewService
 from runtime.server.provenance import ProvenanceService
 from runtime.server.request_ids import RequestIds
@@ -49,6 +52,7 @@ from runtime.transport.pacer import Pacer
 from runtime.workers import WorkerProcess
 from sessions.transcriber import Transcriber
 from tts.voices.resolve import VoiceResolver
+from tts.voices.upload import enrolment_service
 
 log = logging.getLogger(__name__)
 
@@ -56,9 +60,12 @@ ENROLMENT_NICENESS = 10
 """Judging and cloning give way to every process that speaks to somebody."""
 
 
-def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
+def create_app(settings: Settings, *, clock: Clock | None = None, place: Place | None = None) -> FastAPI:
     """
     The application. Nothing is opened, started or written before its lifespan begins.
+
+    Args:
+        place: Which process of a fleet this is; None where there is one.
 
     While it runs, ``app.state.services`` holds everything that was built.
     """
@@ -67,7 +74,15 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            app.state.services = await build(settings, clock, stack)
+            leadership = Leadership(place.leader_lock if place else None)
+            stack.callback(leadership.leave)
+            app.state.services = await build(settings, clock, stack, leadership=leadership)
+            if place is not None:
+                app.state.exchange = MetricsExchange(
+                    ops.own_page, sockets=place.metrics_sockets, number=place.number
+                )
+                await app.state.exchange.start()
+                stack.push_async_callback(app.state.exchange.close)
             yield
             app.state.services = None
 
@@ -80,6 +95,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
     )
     app.state.settings = settings
     app.state.services = None
+    app.state.exchange = None
     app.state.draining = False
     app.add_middleware(RequestIds)
     app.add_exception_handler(HTTPException, _nothing_here)
@@ -98,14 +114,16 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
     return app
 
 
-async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Services:
+async def build(
+    settings: Settings, clock: Clock, stack: AsyncExitStack, *, leadership: Leadership
+) -> Services:
     """
     Open the store, start the workers, and join them; ``stack`` closes all of it.
 
     Raises:
         EngineUnavailable: The engine cannot be made on this machine.
     """
-    database = Database(settings.database_url or f"sqlite:///{settings.data_dir}/vivavoce.db")
+    database = Database(settings.store_url)
     stack.push_async_callback(database.close)
     await database.migrate()
     blobs = Blobs.open(settings.blob_url or str(settings.data_dir / "blobs"))
@@ -138,7 +156,9 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
     for voice in stock.result():
         await engine.warm(voice.conditioning)
     default_voice = stock.result()[0].voice_id
-    enrolments = Enrolments(database=database, blobs=blobs, worker=enroller, engine=engine, clock=clock)
+    enrolments = Enrolments(
+        database=database, blobs=blobs, worker=enroller, engine=engine, clock=clock, leadership=leadership
+    )
     voices = VoiceService(
         database=database,
         blobs=blobs,
@@ -174,7 +194,7 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
         clock=clock,
         credits=settings.preview_credits,
     )
-    await previews.start()
+    await previews.start(take_up=leadership.held)
     stack.push_async_callback(previews.close)
 
     pacer = Pacer(clock)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import resource
 import socket
 
@@ -10,9 +11,12 @@ import uvicorn
 from fastapi import FastAPI
 
 from runtime.server.app import create_app
+from runtime.server.place import Place
 from runtime.server.services import Services
 from runtime.settings import Settings
 from runtime.transport.direct import DirectProtocol
+
+log = logging.getLogger(__name__)
 
 MAX_MESSAGE_BYTES = 32 * 2**20
 """Largest WebSocket message read: a client may append 15 MiB of audio, 4/3 of that in base64."""
@@ -40,6 +44,9 @@ class DrainingServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         keep_memory_still()
+        if sockets:  # of a socket it was given uvicorn tells the tuple, not the address
+            host, port = sockets[0].getsockname()[:2]
+            log.info("running on http://%s:%d", host, port)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         services: Services | None = self._app.state.services
@@ -67,10 +74,16 @@ def allow_many_sockets() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-def listen(settings: Settings) -> None:
-    """Serve until SIGINT or SIGTERM; returns after the drain."""
+def listen(settings: Settings, *, place: Place | None = None, door: socket.socket | None = None) -> None:
+    """
+    Serve until SIGINT or SIGTERM; returns after the drain.
+
+    Args:
+        place: Which process of a fleet this is; None where there is one.
+        door: A socket that listens already, shared with the others.
+    """
     allow_many_sockets()
-    app = create_app(settings)
+    app = create_app(settings, place=place)
     config = uvicorn.Config(
         app,
         host=settings.host,
@@ -86,4 +99,6 @@ def listen(settings: Settings) -> None:
         log_level=settings.log_level,
         timeout_graceful_shutdown=CLOSING_SECONDS,
     )
-    DrainingServer(config, app, drain_seconds=settings.drain_seconds).run()
+    DrainingServer(config, app, drain_seconds=settings.drain_seconds).run(
+        sockets=None if door is None else [door]
+    )

@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from runtime.errors import EngineUnavailable
+from runtime.server.fleet_metrics import MetricsExchange
 from runtime.server.services import Services
 
 
@@ -32,9 +33,16 @@ async def ready(request: Request) -> Response:
     return JSONResponse({"status": "ready" if fine else "not_ready", "checks": checks}, 200 if fine else 503)
 
 
-async def metrics(_request: Request) -> Response:
-    """Prometheus text; :mod:`runtime.metrics` lists every figure."""
-    return Response(generate_latest(REGISTRY), headers={"content-type": CONTENT_TYPE_LATEST})
+async def metrics(request: Request) -> Response:
+    """Prometheus text; :mod:`runtime.metrics` lists every figure. In a fleet, of all its processes."""
+    exchange: MetricsExchange | None = getattr(request.app.state, "exchange", None)
+    page = own_page() if exchange is None else await exchange.page()
+    return Response(page, headers={"content-type": CONTENT_TYPE_LATEST})
+
+
+def own_page() -> str:
+    """The figures of this process."""
+    return generate_latest(REGISTRY).decode()
 
 
 async def _database(services: Services) -> str:

@@ -64,11 +64,12 @@ class PreviewService:
         self._queue: asyncio.Queue[JobRow] = asyncio.Queue()
         self._task: asyncio.Task[None] | None = None
 
-    async def start(self) -> None:
-        """Take up what a stopped server left, then work."""
-        async with self._database.read() as store:
-            for row in await store.unfinished_jobs.all():
-                self._queue.put_nowait(row)
+    async def start(self, *, take_up: bool = True) -> None:
+        """Work; first on what a stopped server left, if ``take_up``: one process of several does that."""
+        if take_up:
+            async with self._database.read() as store:
+                for row in await store.unfinished_jobs.all():
+                    self._queue.put_nowait(row)
         self._task = asyncio.create_task(self._work(), name="previews")
 
     async def close(self) -> None:

@@ -203,7 +203,7 @@ async def test_a_voice_deleted_while_it_is_made_leaves_nothing(
     await house.worker.reached["clone", "good"].wait()
     await house.voices.delete(tenants[0], voice_id)
     gate.set()
-    await house.enrolments.finished(voice_id)
+    await house.enrolments.finished(tenants[0], voice_id)
     for name in ("reference/0", "conditioning"):
         with pytest.raises(BlobNotFound):
             await blobs.get(tenants[0], f"voices/{voice_id}/{name}")

@@ -1,0 +1,28 @@
+"""Which process of a fleet this is, and where the others are met."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One process's place in the fleet."""
+
+    number: int
+    """From 0."""
+    size: int
+    """How many processes there are."""
+    folder: Path
+    """Shared by all of them, on this machine."""
+
+    @property
+    def leader_lock(self) -> Path:
+        return self.folder / "leader.lock"
+
+    @property
+    def metrics_sockets(self) -> Mapping[int, Path]:
+        """Where each process tells the others its figures."""
+        return {number: self.folder / f"metrics-{number}.sock" for number in range(self.size)}
