@@ -17,6 +17,7 @@ from tts.engines.openai_speech import OpenAISpeechEngine
 from tts.engines.remote import Elsewhere
 from tts.pool import SynthesisPool
 from tts.provenance.marked import MarkedEngine
+from tts.provenance.watermark import DEFAULT_KEY
 from tts.voices.stock import stock_voices
 from tts.voices.voice import StockVoice
 
@@ -68,7 +69,7 @@ def open_house(settings: Settings, clock: Clock) -> House:
                 rate=settings.speech_rate_hz,
                 clock=clock,
             )
-            return _elsewhere(MarkedEngine(speech), speech.voice, settings)
+            return _elsewhere(MarkedEngine(speech, key=_watermark(settings)), speech.voice, settings)
         case "elevenlabs":
             if settings.speech_api_key is None:
                 raise EngineUnavailable(
@@ -76,12 +77,19 @@ def open_house(settings: Settings, clock: Clock) -> House:
                 )
             key, model = settings.speech_api_key, settings.speech_model
             eleven = ElevenLabsEngine(api_key=key, model=model, clock=clock)
-            return _elsewhere(MarkedEngine(eleven), eleven.voice, settings)
+            return _elsewhere(MarkedEngine(eleven, key=_watermark(settings)), eleven.voice, settings)
         case "pocket":
             cloner = synthesizer("pocket", model=settings.pocket_model, int8=settings.pocket_int8)
         case name:
             cloner = synthesizer(name)
-    return House(SynthesisPool(cloner, workers=settings.synthesis_workers, clock=clock), cloner)
+    pool = SynthesisPool(
+        cloner, workers=settings.synthesis_workers, clock=clock, watermark=_watermark(settings)
+    )
+    return House(pool, cloner)
+
+
+def _watermark(settings: Settings) -> bytes | None:
+    return DEFAULT_KEY if settings.watermark else None
 
 
 def _elsewhere(engine: MarkedEngine, voice: Callable[[str], Conditioning], settings: Settings) -> House:

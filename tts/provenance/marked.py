@@ -24,9 +24,10 @@ class MarkedEngine:
 
     Args:
         engine: Closed with this one.
+        key: Whose mark; None leaves the speech as it is.
     """
 
-    def __init__(self, engine: ClosingEngine, *, key: bytes = DEFAULT_KEY) -> None:
+    def __init__(self, engine: ClosingEngine, *, key: bytes | None = DEFAULT_KEY) -> None:
         self._engine = engine
         self._key = key
 
@@ -53,8 +54,8 @@ class MarkedEngine:
         self, request: SpeechRequest, *, deadline: float | None = None
     ) -> AsyncGenerator[PcmBlock, None]:
         """The engine's blocks, marked."""
-        watermarker = Watermarker(self.info.rate, key=self._key)
+        watermarker = None if self._key is None else Watermarker(self.info.rate, key=self._key)
         speech = cast("AsyncGenerator[PcmBlock, None]", self._engine.speak(request, deadline=deadline))
         async with aclosing(speech):
             async for block in speech:
-                yield replace(block, samples=watermarker.push(block.samples))
+                yield replace(block, samples=watermarker.push(block.samples)) if watermarker else block
