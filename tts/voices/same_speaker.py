@@ -13,10 +13,10 @@ from tts.voices.gate.pitch import track_pitch
 from tts.voices.gate.sound import Floats, Sound
 from tts.voices.gate.speakers import measure_speakers
 
-STRANGERS = 75.0
+STRANGERS = 50.0
 """
 Distance from which two recordings are of two people. Over recordings of 4 to 13 s of 9 people, all 14 pairs
-of one person lie below it (the farthest at 71), and about seven in ten of 180 pairs of strangers above.
+of one person lie below it (the farthest at 43), and more than eight in ten of 180 pairs of strangers above.
 """
 
 MOST_SECONDS = 12.0
