@@ -68,6 +68,7 @@ from tts.text.normalize import normalize
         ("pens, e.g. red ones, etc.", "pens, for example red ones, et cetera."),
         ("The U.S. and NASA", "The you ess and nasa"),
         ("two APIs, the FBI's PDF", "two ay pee eyes, the eff bee eye's pee dee eff"),
+        ("JSON, JPEGs or SQL", "jason, jay pegs or sequel"),
         ("J. R. R. Tolkien", "jay are are Tolkien"),
         ("I said NO", "I said no"),
         ("STOP SHOUTING AT ME", "stop shouting at me"),

@@ -165,12 +165,30 @@ LETTERS: Mapping[str, str] = MappingProxyType(
 
 PRONOUNCED_ACRONYMS = frozenset(
     (  # noqa: SIM905
-        "AIDS ASAP ASCII BIOS CAPTCHA COBOL COVID DOS FEMA FIFA FOMO GIF IKEA IMAX JPEG JSON LAN LASER "
-        "LIDAR MIDI NASA NASDAQ NATO NIMBY NOAA OPEC OSHA PIN POTUS RADAR RAM RAID REST ROM SCUBA SIM "
-        "SONAR SOAP SWAT SWIFT TASER TEFL TOEFL UNESCO UNICEF WAN WASP WIFI YAML YOLO ZIP "
+        "AIDS BIOS COBOL COVID DOS FEMA FIFA FOMO GIF IKEA IMAX LAN LASER "
+        "LIDAR NASA NASDAQ NATO NIMBY NOAA OPEC OSHA PIN POTUS RADAR RAM RAID REST ROM SCUBA SIM "
+        "SONAR SOAP SWAT SWIFT TASER TEFL UNESCO UNICEF WAN WASP YOLO ZIP "
     ).split()
 )
 """Capitals that are said as a word."""
+
+RESPELLED_ACRONYMS: Mapping[str, str] = MappingProxyType(
+    {
+        "ASAP": "ay sap",
+        "ASCII": "askey",
+        "CAPTCHA": "capcha",
+        "GUI": "gooey",
+        "JPEG": "jay peg",
+        "JSON": "jason",
+        "MIDI": "middy",
+        "MPEG": "em peg",
+        "SQL": "sequel",
+        "TOEFL": "toe full",
+        "WIFI": "why fie",
+        "YAML": "yamel",
+    }
+)
+"""Capitals that are said as words which nobody writes."""
 
 SHOUTED_WORDS = frozenset(
     (  # noqa: SIM905

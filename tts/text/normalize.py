@@ -26,6 +26,7 @@ from tts.text.lexicon import (
     MONTH_NAMES,
     MONTHS,
     PRONOUNCED_ACRONYMS,
+    RESPELLED_ACRONYMS,
     SHOUTED_WORDS,
     TITLES,
     WEEKDAYS,
@@ -406,6 +407,8 @@ def _initials(found: re.Match[str]) -> str:
 def _acronym(found: re.Match[str]) -> str:
     letters = found["letters"]
     plural = (found["plural"] or "").replace("’", "'")
+    if letters in RESPELLED_ACRONYMS:
+        return RESPELLED_ACRONYMS[letters] + plural
     if letters in SHOUTED_WORDS or letters in PRONOUNCED_ACRONYMS or len(letters) > LONGEST_ACRONYM:
         return letters.lower() + plural
     return spell(letters) + plural
