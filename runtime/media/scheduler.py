@@ -1,8 +1,9 @@
 """
 Decide when every frame of every call leaves. No clock is read here: callers pass ``now``.
 
-**Grid.** The first frame of a talk spurt sets an *epoch*; the frame that begins *s* samples into the spurt
-is due at ``epoch + s / rate``. Due times are multiples from the epoch, so errors never add up.
+**Grid.** The first frame of a talk spurt leaves at once and sets an *epoch*; the frame that begins *s*
+samples into the spurt is due at ``epoch + s / rate``. Due times are multiples from the epoch, so errors never
+add up.
 
 **Lead.** A frame may leave up to ``lead`` seconds before it is due: the peer's buffer then holds that much,
 and a stall of the event loop shorter than ``lead`` is never heard.
@@ -121,6 +122,7 @@ class Playout:
         "_queue",
         "_scheduler",
         "_sent_marks",
+        "_since",
         "_spread",
         "_tick",
         "lead",
@@ -156,6 +158,8 @@ class Playout:
         self._sent_marks: deque[tuple[int, str]] = deque(maxlen=in_flight)
         self._epoch: float | None = None
         self._grid_from = 0
+        # When the frame at the head of the queue came to stand there with nothing before it.
+        self._since = 0.0
         self._heard_floor = 0
         self._pushed = 0
         self._left = 0
@@ -325,6 +329,7 @@ class Playout:
         """Keep the grid if the peer still holds audio; else the next frame is due at ``now``."""
         if self._paused:
             return
+        self._since = now
         if self._epoch is not None and now <= self._next_due():
             return
         if self._epoch is not None and not self._finished:
@@ -349,8 +354,12 @@ class Playout:
         return tick
 
     def _file(self) -> None:
-        if self._tick is None and self._queue and not self._paused:
-            self._scheduler._file(self, self._slot(self._next_due()))
+        if self._tick is not None or not self._queue or self._paused:
+            return
+        due = self._next_due()
+        first = self._left == self._grid_from
+        tick = math.floor(due * TICKS_PER_SECOND) if first else self._slot(due)
+        self._scheduler._file(self, tick)
 
 
 Release: TypeAlias = tuple[Playout, list[EncodedFrame], tuple[str, ...]]
@@ -433,9 +442,13 @@ class FrameScheduler:
         frames: list[EncodedFrame] = []
         marks = playout._marks
         queue = playout._queue
-        if queue and now - playout._next_due() > SLACK:
-            self.tally.stalls += 1
-            playout._start_grid(now)
+        if queue:
+            if playout._left == playout._grid_from:
+                # The first frame is heard from when it leaves, be that a little after it was pushed.
+                playout._epoch = now
+            elif now - playout._next_due() > SLACK:
+                self.tally.stalls += 1
+                playout._start_grid(now)
         while True:
             if marks and marks[0][0] <= playout._left:
                 names = []
@@ -447,11 +460,12 @@ class FrameScheduler:
             if not queue:
                 break
             due = playout._next_due()
-            slot = playout._slot(due)
+            slot = this_tick if playout._left == playout._grid_from else playout._slot(due)
             if slot > this_tick:
                 self._file(playout, slot)
                 break
-            self._count(now - slot / TICKS_PER_SECOND, overdue=now > due + TOLERANCE)
+            late = now - max(slot / TICKS_PER_SECOND, playout._since)
+            self._count(late, overdue=now > due + TOLERANCE)
             frame = queue.popleft()
             playout._left += frame.samples
             playout._flight.append(frame)

@@ -437,14 +437,44 @@ def test_wake_is_called_only_for_something_earlier() -> None:
 
 def test_lateness_is_counted_per_frame(wire: Wire) -> None:
     playout = wire.open(lead=0.0)
-    playout.push(frames(3), wire.now)
-    wire.now = 1000.052
+    playout.push(frames(4), wire.now)
+    wire.poll()
+    wire.now = 1000.072
     wire.poll()
     tally = wire.scheduler.tally
-    assert tally.frames == sum(tally.lateness) == 3
+    assert tally.frames == sum(tally.lateness) == 4
     assert tally.overdue == 2
-    assert tally.lateness_seconds == pytest.approx(0.052 + 0.032 + 0.012, abs=1e-6)
+    assert tally.lateness_seconds == pytest.approx(0.0 + 0.052 + 0.032 + 0.012, abs=1e-6)
     assert LATENESS_BUCKETS[-1] == math.inf
+
+
+def test_the_first_burst_up_to_the_lead_is_not_late(wire: Wire) -> None:
+    wire.open().push(frames(50), wire.now)
+    wire.poll()
+    assert wire.scheduler.tally.lateness_seconds == 0.0
+    assert wire.scheduler.tally.overdue == 0
+
+
+@pytest.mark.parametrize("lead", [0.0, 0.16])
+def test_the_first_frame_leaves_at_once_wherever_the_clock_stands(wire: Wire, lead: float) -> None:
+    wire.now = 1000.00123
+    playout = wire.open(lead=lead)
+    playout.push(frames(3), wire.now)
+    deadline = wire.scheduler.deadline()
+    assert deadline is not None
+    assert deadline <= wire.now
+    wire.poll()
+    assert wire.pts(playout)[0] == 0
+
+
+def test_a_spurt_counts_from_when_its_first_frame_left(wire: Wire) -> None:
+    playout = wire.open()
+    playout.push(frames(50), 1000.0)
+    wire.now = 1000.05
+    wire.poll()
+    assert playout.heard(1000.15) == 800
+    assert playout.dry_at == pytest.approx(1001.05)
+    assert wire.scheduler.tally.overdue == 0
 
 
 def test_queued_audio_is_counted_over_all_streams(wire: Wire) -> None:
