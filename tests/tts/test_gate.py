@@ -288,3 +288,12 @@ def test_a_picture_shows_red_for_no_and_the_second_voice_in_its_lane(clips: Path
         pixels = np.asarray(image.convert("RGB")).reshape(-1, 3)
         assert image.getpixel((5, 5)) == (196, 48, 43)
     assert (pixels == (196, 52, 168)).all(axis=1).any()
+
+
+@pytest.mark.clips
+def test_a_monologue_is_too_long_by_its_whole_length_and_cheap_to_refuse(clips: Path) -> None:
+    one = load(some(clips, "fscorsica-b"))
+    monologue = damage.recording(np.tile(one.samples[:, 0], 18), one.rate)
+    report = Gate("strict").judge(monologue)
+    assert report.reasons[0].code == "clip_too_long"
+    assert report.reasons[0].value == pytest.approx(180.0, abs=0.5)

@@ -41,12 +41,18 @@ class Measurements:
     """Noise hides how high the voice reaches."""
 
 
-def measure(sound: Sound, recording: Recording, channels: Channels) -> Measurements:
-    """Measure ``sound``, which is a mono view of all or part of ``recording``."""
+def measure(sound: Sound, recording: Recording, channels: Channels, *, whole: bool) -> Measurements:
+    """
+    Measure ``sound``, a mono view of ``recording``.
+
+    Args:
+        whole: The verdict is about the whole recording, though perhaps only its beginning is measured; False
+            where ``sound`` is a part that was chosen.
+    """
     quiet = silences(sound)
     within = tuple(span for span in quiet if span[0] > 0 and span[1] < round(sound.seconds, 2))
     values: dict[str, float | int | str | None] = {
-        "duration_s": round(sound.seconds, 3),
+        "duration_s": round(max(sound.seconds, recording.seconds if whole else 0.0), 3),
         "speech_s": round(sound.speech_seconds, 2),
         "speech_ratio": round(sound.speech_seconds / max(sound.seconds, 1e-3), 3),
         "longest_silence_s": _longest(quiet),

@@ -27,6 +27,10 @@ _BRIDGE_SECONDS = 0.20
 """A shorter hole between two words is part of speaking: stops close the mouth for up to 150 ms."""
 
 
+_AT_ONCE = 2_048
+"""Frames transformed together: a recording of minutes must not need gigabytes for a moment."""
+
+
 class Sound:
     """
     The mono signal under test and what is derived from it, each computed once.
@@ -67,8 +71,12 @@ class Sound:
         padded = np.pad(self.samples, (width // 2, width))
         frames = np.lib.stride_tricks.sliding_window_view(padded, width)[: len(self.samples) : hop]
         window = np.hanning(width).astype(np.float32)
-        spectrum = np.fft.rfft(frames * (window / np.sqrt(np.sum(window**2))), axis=1)
-        return (spectrum.real**2 + spectrum.imag**2).astype(np.float32)
+        window /= np.sqrt(np.sum(window**2))
+        power = np.empty((len(frames), width // 2 + 1), np.float32)
+        for start in range(0, len(frames), _AT_ONCE):
+            spectrum = np.fft.rfft(frames[start : start + _AT_ONCE] * window, axis=1)
+            power[start : start + _AT_ONCE] = spectrum.real**2 + spectrum.imag**2
+        return power
 
     @cached_property
     def bin_hz(self) -> float:
