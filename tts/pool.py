@@ -268,6 +268,11 @@ class SynthesisPool:
                 self._mourn(speeches, died)
                 self._release(lane)
                 continue
+            except Exception as error:  # a fault of the engine's, or ours: the lane must live on
+                log.exception("%s failed at a step", lane.worker.name)
+                for speech in speeches:
+                    speech.end(_failed(error))
+                continue
             for speech, outcome in zip(speeches, outcomes, strict=True):
                 self._settle(lane, speech, outcome)
 
@@ -317,12 +322,7 @@ class SynthesisPool:
             case Setback.SPEECH_UNKNOWN:
                 self._begin_again(speech)
             case Failure():
-                error = outcome.error()
-                if not isinstance(error, SpeechError):
-                    failed = SynthesisFailed(f"the engine failed: {error}")
-                    failed.__cause__ = error
-                    error = failed
-                speech.end(error)
+                speech.end(_failed(outcome.error()))
 
     def _mourn(self, speeches: list[_Speech], died: WorkerDied) -> None:
         """Note that these were being spoken when their worker ended."""
@@ -383,3 +383,12 @@ class SynthesisPool:
             if not speech.ended:
                 self._queue.discard(speech.key)
                 speech.end(error)
+
+
+def _failed(error: Exception) -> SpeechError:
+    """As a speech error, whatever it was."""
+    if isinstance(error, SpeechError):
+        return error
+    failed = SynthesisFailed(f"the engine failed: {error}")
+    failed.__cause__ = error
+    return failed

@@ -75,3 +75,10 @@ class ChoirSynthesizer(ToneSynthesizer):
             log.write(f"{len(speeches)}\n")
         time.sleep(0.01)
         return [next(speech, None) for speech in speeches]
+
+
+class ForgetfulChoir(ChoirSynthesizer):
+    """Loses one utterance of every batch."""
+
+    def advance(self, speeches: Sequence[Iterator[PcmBlock]]) -> list[PcmBlock | None]:
+        return super().advance(speeches[1:])

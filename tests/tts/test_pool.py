@@ -15,7 +15,7 @@ import pytest
 
 from runtime.clock import SystemClock
 from runtime.errors import EngineUnavailable, SynthesisFailed
-from tests.tts.fragile import ChoirSynthesizer, FragileSynthesizer, WordlessSynthesizer
+from tests.tts.fragile import ChoirSynthesizer, ForgetfulChoir, FragileSynthesizer, WordlessSynthesizer
 from tests.workers.services import broken
 from tts.engine import Conditioning, PcmBlock, SpeechRequest
 from tts.engines.tone import ToneSynthesizer
@@ -191,6 +191,22 @@ async def test_engines_that_batch_are_given_batches(tmp_path: Path) -> None:
     finally:
         await pool.close()
     assert max(map(int, log.read_text().split())) == 3
+
+
+async def test_a_batch_that_goes_wrong_fails_its_sentences_and_no_other(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    pool = pool_of(partial(ForgetfulChoir, tmp_path / "widths"))
+    await pool.start()
+    try:
+        outcomes = await asyncio.gather(
+            *(spoken(pool, f"voice {n}") for n in range(3)), return_exceptions=True
+        )
+        assert any(isinstance(outcome, SynthesisFailed) for outcome in outcomes)
+        assert "failed at a step" in caplog.text
+        assert await spoken(pool, "all alone")
+    finally:
+        await pool.close()
 
 
 async def test_an_engine_that_cannot_be_made_fails_start() -> None:

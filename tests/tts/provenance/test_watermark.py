@@ -133,9 +133,7 @@ def test_noise_and_music_are_not_marked() -> None:
 
 def test_false_alarms_are_as_rare_as_claimed(speech: list[Pcm]) -> None:
     scores = [
-        detect(samples, RATE, key=b"wrong %d" % number).score
-        for samples in speech
-        for number in range(20)
+        detect(samples, RATE, key=b"wrong %d" % number).score for samples in speech for number in range(20)
     ]
     assert np.std(scores) < 1.3
     assert sum(score >= detect(speech[0], RATE).threshold for score in scores) <= 1
