@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any
 
 from runtime import metrics
 from runtime.media.frame import LISTENING_RATE, Pcm
 from runtime.turn.events import BargedIn, Ducked, FalseAlarm, IdleTimedOut, SpeechStarted
-from runtime.wire.conversation import Item, Message
 from sessions.agent import AgentProfile
-from sessions.brains.brain import Answer, Brain, EndCall, Transfer, Turn, Verbatim
+from sessions.brains.brain import Brain, EndCall, Transfer
 from sessions.equipment import Equipment
 from sessions.keypad import Keypad
 from sessions.listener import CallerTurn, Listener, ListenerEvent
 from sessions.peers.peer import Peer, ReplyOrder, TurnTaking
 from sessions.recognizer import RecognizerStream
+from sessions.replies import Replies
 from sessions.reply import Reply
 from sessions.scribe import Scribe
 from sessions.speaker import Speaker
@@ -64,9 +64,7 @@ class Session:
         self._peer = peer
         self._voice = voice
         self._clock = equipment.clock
-        self._on_turn = on_turn
         self._life = LifeOfCall()
-        self._brain = brain
         self._speaker = Speaker(
             engine=equipment.engine,
             phrases=equipment.phrases,
@@ -89,12 +87,21 @@ class Session:
         self._tasks = asyncio.TaskGroup()
         self._running: set[asyncio.Task[None]] = set()
         self._timers = Timers(equipment.clock)
-        # Replies being made, by the id of their order, and the one of them that has the floor.
-        self._replies: dict[str, tuple[Reply, asyncio.Task[None]]] = {}
-        self._active: Reply | None = None
+        self._replies = Replies(
+            session_id,
+            profile,
+            peer=peer,
+            brain=brain,
+            voice=voice,
+            speaker=self._speaker,
+            scribe=self._scribe,
+            clock=equipment.clock,
+            spawn=self._spawn,
+            on_over=self._reply_over,
+            on_turn=on_turn,
+        )
         # A turn that ended while the reply before it could not be interrupted; answered next.
         self._owed: Timeline | None = None
-        self._replies_made = 0
 
     @property
     def life(self) -> Life:
@@ -107,7 +114,7 @@ class Session:
             return Floor.HOLDING
         if self._speaker.audible:
             return Floor.SPEAKING
-        return Floor.THINKING if self._active is not None else Floor.LISTENING
+        return Floor.THINKING if self._replies.active is not None else Floor.LISTENING
 
     async def run(self) -> None:
         """
@@ -132,7 +139,7 @@ class Session:
         """Take no new turn; hang up when what is being said has been heard."""
         if self._life.allows(Life.DRAINING):
             self._life.move(Life.DRAINING)
-            if self._active is None:
+            if self._replies.active is None:
                 self._peer.hang_up("draining")
 
     def hang_up(self) -> None:
@@ -174,7 +181,7 @@ class Session:
             self._timers.set("keypad", deadline, self._keys_settled)
 
     def greet(self) -> None:
-        if self.profile.opens and self._active is None:
+        if self.profile.opens and self._replies.active is None:
             self._answer(Timeline(), opening=True)
 
     def order(self, order: ReplyOrder) -> None:
@@ -183,13 +190,9 @@ class Session:
         self._begin(order, timeline)
 
     def stop(self, order_id: str) -> None:
-        if order_id not in self._replies:
-            return
-        reply, task = self._replies[order_id]
-        task.cancel()
-        if self._active is reply:
+        reply = self._replies.stop(order_id)
+        if reply is not None:
             self._silence()
-            self._active = None
             self._reply_over(reply)
 
     def clear_playback(self) -> None:
@@ -280,59 +283,16 @@ class Session:
         """Reply of our own accord; after the present reply where that may not be interrupted."""
         if self._life.state is not Life.LIVE:
             return
-        if self._active is not None:
+        if self._replies.active is not None:
             self._owed = timeline
             return
         self._begin(self._peer.begin_reply(), timeline, keys=keys, opening=opening)
 
     def _begin(self, order: ReplyOrder, timeline: Timeline, *, keys: str = "", opening: bool = False) -> None:
-        profile = self.profile
-        fillers = profile.fillers
-        reply = Reply(
-            order,
-            peer=self._peer,
-            speaker=self._speaker,
-            conditioning=self._voice.conditioning(order.voice),
-            timeline=timeline,
-            clock=self._clock,
-            filler=fillers[self._replies_made % len(fillers)] if fillers else None,
-            filler_after=profile.filler_after,
-            timeout=profile.brain_timeout,
-        )
-        self._replies_made += 1
         if order.in_conversation:
-            self._active = reply
             self._timers.stop("idle")
             self._listener.stop_waiting()
-        task = self._spawn(self._make(reply, keys=keys, opening=opening), f"reply {order.id}")
-        self._replies[order.id] = (reply, task)
-        task.add_done_callback(lambda _task: self._replies.pop(order.id, None))
-
-    async def _make(self, reply: Reply, *, keys: str, opening: bool) -> None:
-        await self._scribe.settled()
-        await reply.make(self._pieces(reply.order, keys=keys, opening=opening))
-        self._on_turn(reply.timeline)
-        if self._active is reply:
-            self._active = None
-            self._reply_over(reply)
-
-    def _pieces(self, order: ReplyOrder, *, keys: str, opening: bool) -> AsyncIterator[Answer]:
-        if opening and self.profile.greeting is not None:
-            return _verbatim(self.profile.greeting)
-        history = self._peer.conversation.items if order.history is None else order.history
-        turn = Turn(
-            history=history,
-            user_text=_last_words(history),
-            dtmf=keys,
-            opening=opening,
-            instructions=order.instructions,
-            tools=order.tools,
-            tool_choice=order.tool_choice,
-            max_tokens=order.max_tokens,
-            session_id=self.id,
-            metadata=order.metadata or {},
-        )
-        return self._brain.reply(turn)
+        self._replies.begin(order, timeline, keys=keys, opening=opening)
 
     def _reply_over(self, reply: Reply) -> None:
         """The reply that had the floor has left to its last frame."""
@@ -361,12 +321,11 @@ class Session:
         if self._speaker.audible:
             with metrics.clear_seconds.time():
                 self._silence()
-        reply, self._active = self._active, None
         self._owed = None
         self._timers.stop("farewell")
+        reply = self._replies.interrupt()
         if reply is not None:
             metrics.barge_ins.inc()
-            self._replies[reply.order.id][1].cancel()
             self._peer.reply_finished(reply.order, "interrupted")
 
     def _release(self) -> None:
@@ -404,19 +363,3 @@ class Session:
             task.cancel()
         self._listener.close()
         self._speaker.close()
-
-
-async def _verbatim(text: str) -> AsyncIterator[Answer]:
-    yield Verbatim(text)
-
-
-def _last_words(history: Sequence[Item]) -> str:
-    """What the caller said since the agent last spoke."""
-    said: list[str] = []
-    for item in reversed(history):
-        if isinstance(item, Message):
-            if item.role == "assistant":
-                break
-            if item.role == "user":
-                said.append(item.text)
-    return " ".join(filter(None, reversed(said)))
