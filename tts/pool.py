@@ -272,6 +272,7 @@ class SynthesisPool:
                 log.exception("%s failed at a step", lane.worker.name)
                 for speech in speeches:
                     speech.end(_failed(error))
+                    lane.dropped.append(speech.key)
                 continue
             for speech, outcome in zip(speeches, outcomes, strict=True):
                 self._settle(lane, speech, outcome)

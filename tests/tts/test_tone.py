@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import pickle
+from datetime import timedelta
+
 import numpy as np
 import pytest
 
+from runtime.errors import EngineUnavailable
 from tts.engine import SpeechRequest
-from tts.engines import SYNTHESIZERS, synthesizer
+from tts.engines import SYNTHESIZERS, SynthesizerFactory, synthesizer
 from tts.engines.tone import AMPLITUDE, ToneSynthesizer
 
 
@@ -68,3 +72,18 @@ def test_a_clone_is_its_recordings_own(tone: ToneSynthesizer) -> None:
 def test_it_is_registered_by_name() -> None:
     assert synthesizer("tone")().info.placeholder
     assert set(SYNTHESIZERS) >= {"clone", "tone"}
+
+
+def test_an_engine_whose_library_is_missing_says_what_to_install() -> None:
+    factory = SynthesizerFactory("dream", "no_such_module", "Dreamer", extra="dream")
+    with pytest.raises(EngineUnavailable, match="needs the library no_such_module") as unavailable:
+        factory()
+    assert unavailable.value.fix == "install it with: pip install 'vivavoce[dream]'"
+    with pytest.raises(EngineUnavailable, match="no engine is called 'dream'"):
+        synthesizer("dream")
+
+
+def test_an_engines_options_reach_it() -> None:
+    factory = SynthesizerFactory("dated", "datetime", "timedelta")
+    assert factory(days=2) == timedelta(days=2)
+    assert pickle.loads(pickle.dumps(synthesizer("tone")))().info.name == "tone"
