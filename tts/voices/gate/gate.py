@@ -151,7 +151,8 @@ def _reason(
     *,
     severity: Severity,
 ) -> Reason:
-    message = limit.message.format(value=value, limit=allowed, unit=limit.unit)
+    said = limit.message if severity == "error" else limit.warn_message or limit.message
+    message = said.format(value=value, limit=allowed, unit=limit.unit)
     if remark := found.remarks.get(limit.metric):
         message = f"{message}; {remark}"
     return Reason(

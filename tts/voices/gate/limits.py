@@ -47,6 +47,8 @@ class Limit:
     warn_window: float | None = None
     warn_code: str | None = None
     """What the milder finding is called, where that is another word."""
+    warn_message: str | None = None
+    """What is said of it then, like ``message``."""
     source: str = ""
 
     def rejects_at(self, profile: Profile) -> float | None:
@@ -123,6 +125,7 @@ LIMITS: tuple[Limit, ...] = (
         reject_window=5_500.0,
         warn_window=9_500.0,
         warn_code="limited_bandwidth",
+        warn_message="limited bandwidth: the voice reaches {value:.0f} Hz; highs above it cannot be cloned",
         source="clips: 20 500-24 000; a genuine 22.05 kHz file 11 000; 16 kHz 8 000; telephone 3 000-4 000",
     ),
     Limit(
