@@ -19,6 +19,10 @@ SLOTS = 8
 """Into which the packets of a ptime are spread, so that callers do not send in one burst."""
 
 
+HANG_UPS_PER_SECOND = 500
+"""Callers do not all hang up at the same moment either."""
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What a crowd does; picklable, because it does it in a process of its own."""
@@ -69,6 +73,7 @@ async def _gather(plan: Plan) -> Result:
     speaking.cancel()
     for call in calls:
         call.hang_up()
+        await asyncio.sleep(1 / HANG_UPS_PER_SECOND)
     result.records = [call.record for call in calls]
     await asyncio.sleep(0.3)
     return result
