@@ -56,6 +56,9 @@ from tts.voices.upload import enrolment_service
 
 log = logging.getLogger(__name__)
 
+UPLOADS_AT_ONCE = 16
+"""Requests with recordings that are read at a time; the others wait."""
+
 ENROLMENT_NICENESS = 10
 """Judging and cloning give way to every process that speaks to somebody."""
 
@@ -231,6 +234,7 @@ async def build(
         accounts=AccountService(database, clock, sandbox_open=sandbox),
         limiter=RateLimiter(settings.rate_limit_per_minute),
         once=OnceOnly(database, clock),
+        upload_room=asyncio.Semaphore(UPLOADS_AT_ONCE),
         voices=voices,
         agents=AgentService(
             database=database,

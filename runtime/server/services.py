@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -46,6 +47,8 @@ class Services:
     accounts: AccountService
     limiter: RateLimiter
     once: OnceOnly
+    upload_room: asyncio.Semaphore
+    """For requests that carry recordings: a bound on the memory they take together."""
     voices: VoiceService
     agents: AgentService
     consents: ConsentService

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, Protocol, TypeVar
 
@@ -26,6 +28,9 @@ BodyKind = Literal["json", "upload", "base64"]
 """What a body may carry, and so how large it may be: see :func:`body_limit`."""
 
 JSON_LIMIT_BYTES = 2 * 2**20
+IDLE_SECONDS = 30.0
+"""Longest pause of a client in the middle of its body."""
+
 FORM_OVERHEAD_BYTES = 64 * 2**10
 """Field names, boundaries and short text fields around the files of a form."""
 
@@ -98,9 +103,11 @@ class DialectRoute(APIRoute):
                 await _admit(request, demanded, self.schemes)
                 limit = body_limit(demanded.body, services_of(request).settings.upload_max_bytes)
                 body = Request(request.scope, bounded(request, limit))
-                if demanded.once and (key := request.headers.get("idempotency-key")):
-                    return await _once(body, key, answer, type(self).render)
-                return await answer(body)
+                room = services_of(request).upload_room if demanded.body != "json" else nullcontext()
+                async with room:  # whole recordings are in memory meanwhile
+                    if demanded.once and (key := request.headers.get("idempotency-key")):
+                        return await _once(body, key, answer, type(self).render)
+                    return await answer(body)
             except ClientDisconnect:
                 return Response(status_code=499)  # nobody reads it
             except Exception as error:
@@ -153,7 +160,7 @@ def body_limit(kind: BodyKind, upload_max_bytes: int) -> int:
     return JSON_LIMIT_BYTES
 
 
-def bounded(request: Request, limit: int) -> Receive:
+def bounded(request: Request, limit: int, *, idle: float = IDLE_SECONDS) -> Receive:
     """
     The request's messages, until there are more than ``limit`` bytes of them.
 
@@ -163,6 +170,7 @@ def bounded(request: Request, limit: int) -> Receive:
 
     Raises:
         UploadTooLarge: On receiving, as the body is what is too large.
+        RequestError: 408, when the client pauses for too long.
     """
     read = 0
     receive = request.receive
@@ -172,7 +180,11 @@ def bounded(request: Request, limit: int) -> Receive:
         nonlocal read
         if declared.isdigit() and int(declared) > limit:
             raise _too_large(limit)
-        message = await receive()
+        try:
+            async with asyncio.timeout(idle):
+                message = await receive()
+        except TimeoutError:
+            raise _too_slow(idle) from None
         if message["type"] == "http.request":
             read += len(message.get("body", b""))
             if read > limit:
@@ -186,6 +198,12 @@ def _too_large(limit: int) -> UploadTooLarge:
     return UploadTooLarge(
         f"The request body is larger than {limit} bytes.", fix="send a shorter recording or less text"
     )
+
+
+def _too_slow(idle: float) -> RequestError:
+    slow = RequestError(f"Nothing of the body came for {idle:g} s.", code="request_timeout")
+    slow.status = 408
+    return slow
 
 
 def domain_error(error: Exception, request: Request) -> VivavoceError:
