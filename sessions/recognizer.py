@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -78,7 +79,13 @@ class Recognizer(Protocol):
     adapts: bool
     """Whether an utterance comes out better ``after`` another of the same caller."""
 
-    def open(self, language: str = "en", *, after: RecognizerStream | None = None) -> RecognizerStream:
+    def open(
+        self,
+        language: str = "en",
+        *,
+        after: RecognizerStream | None = None,
+        expects: Sequence[str] = (),
+    ) -> RecognizerStream:
         """
         Begin an utterance.
 
@@ -86,6 +93,8 @@ class Recognizer(Protocol):
             language: BCP-47. Engines with one language ignore it and say so in the transcript.
             after: An earlier utterance of the same caller: engines that adapt to a voice and its line
                 go on from what they learnt there.
+            expects: Phrases the caller was just asked for. Whoever says one of them is understood more
+                surely; who says something else still is.
         """
         ...
 

@@ -54,16 +54,24 @@ class OpenAIRecognizer:
     async def close(self) -> None:
         """Nothing to stop."""
 
-    def open(self, language: str = "en", *, after: RecognizerStream | None = None) -> OpenAIStream:
-        """Begin an utterance."""
-        return OpenAIStream(self, language)
+    def open(
+        self,
+        language: str = "en",
+        *,
+        after: RecognizerStream | None = None,
+        expects: Sequence[str] = (),
+    ) -> OpenAIStream:
+        """Begin an utterance. What is expected goes along as the ``prompt``."""
+        return OpenAIStream(self, language, ", ".join(expects))
 
-    async def transcribe(self, pcm: bytes, language: str) -> Transcript:
+    async def transcribe(self, pcm: bytes, language: str, prompt: str = "") -> Transcript:
         """
         Send one utterance.
 
         Args:
             pcm: 16 kHz little-endian int16.
+            language: BCP-47.
+            prompt: Words that are likely to occur.
 
         Raises:
             RecognitionError: Refused, unreachable, or too slow.
@@ -71,6 +79,8 @@ class OpenAIRecognizer:
         options: dict[str, Any] = {"response_format": "json"}
         if self._word_times:
             options = {"response_format": "verbose_json", "timestamp_granularities": ["word"]}
+        if prompt:
+            options["prompt"] = prompt
         try:
             answer = await self._client.audio.transcriptions.create(
                 file=("utterance.wav", _wav(pcm), "audio/wav"),
@@ -94,9 +104,10 @@ class OpenAIStream:
 
     text = ""
 
-    def __init__(self, recognizer: OpenAIRecognizer, language: str) -> None:
+    def __init__(self, recognizer: OpenAIRecognizer, language: str, prompt: str) -> None:
         self._recognizer = recognizer
         self._language = language
+        self._prompt = prompt
         self._audio = bytearray()
         self._over = asyncio.Event()
 
@@ -122,7 +133,7 @@ class OpenAIStream:
             return Transcript("", (), 0.0, self._language)
         pcm = bytes(self._audio)
         self._audio.clear()
-        return await self._recognizer.transcribe(pcm, self._language)
+        return await self._recognizer.transcribe(pcm, self._language, self._prompt)
 
     def abandon(self) -> None:
         """Drop the utterance."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -78,10 +78,16 @@ class SphinxRecognizer:
                 fix="Install pocketsphinx, or set recognizer_workers to 0 to run without transcription.",
             ) from error
 
-    def open(self, language: str = "en", *, after: RecognizerStream | None = None) -> SphinxStream:
+    def open(
+        self,
+        language: str = "en",
+        *,
+        after: RecognizerStream | None = None,
+        expects: Sequence[str] = (),
+    ) -> SphinxStream:
         """Begin an utterance; ``language`` is ignored, as this model knows US English only."""
         learnt = after.cepstral_mean if isinstance(after, SphinxStream) else None
-        stream = SphinxStream(self, learnt)
+        stream = SphinxStream(self, learnt, tuple(expects))
         self._streams.add(stream)
         return stream
 
@@ -114,12 +120,15 @@ class _Decoder:
 class SphinxStream:
     """One utterance; see :class:`sessions.recognizer.RecognizerStream`."""
 
-    def __init__(self, recognizer: SphinxRecognizer, cepstral_mean: str | None) -> None:
+    def __init__(
+        self, recognizer: SphinxRecognizer, cepstral_mean: str | None, expects: tuple[str, ...]
+    ) -> None:
         self.text = ""
         """The words so far."""
         self.cepstral_mean = cepstral_mean
         """What is known of the caller's voice and line."""
         self._recognizer = recognizer
+        self._expects = expects
         # All of it is kept to the end: if the worker dies, the utterance is decoded again from here.
         self._audio = bytearray()
         self._samples = 0
@@ -211,7 +220,7 @@ class SphinxStream:
                 fed += len(piece)
                 self._say(await decoder.call("feed", piece))
             elif self._complete:
-                decoded: Decoded = await decoder.call("finish")
+                decoded: Decoded = await decoder.call("finish", self._expects)
                 return decoded
             else:
                 self._fed.clear()

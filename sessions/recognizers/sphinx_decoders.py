@@ -7,7 +7,10 @@ lives in a worker process and why decoders are lent for an utterance rather than
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+import re
+from collections import OrderedDict
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 SECONDS_PER_FRAME: Final = 0.01
@@ -16,8 +19,19 @@ CEPSTRAL_MEAN: Final = "44.4,5.5,-3.8,8.0,-2.9,1.8,-3.6,-2.2,-0.5,0.4,1.2,-0.8,0
 """
 Where cepstral mean normalisation starts for an unknown voice and line: the mean over 19 recordings of
 10 speakers after decoding them. Word error of their first pass: 0.34, against 0.40 from the decoder's
-own default; 0.29 when each goes on from its own mean.
+own default; 0.28 when each goes on from its own mean.
 """
+
+DOUBT: Final = 0.5
+"""Mean posterior of an utterance's words below which it is compared with what was expected."""
+
+CLOSER: Final = 0.1
+"""By how much the score of an expected phrase must then be better, both as the decoder's shares of 1."""
+
+MOST_GRAMMARS: Final = 32
+"""Kept ready by each decoder."""
+
+_WORD: Final = re.compile(r"[a-z]+(?:'[a-z]+)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,42 +58,85 @@ class SphinxDecoders:
 
         self._make = pocketsphinx.Decoder
         self._decoders: list[Any] = [None] * count
-        self._open: set[int] = set()
+        # The audio of the open utterance of each, for a second look at its end.
+        self._open: dict[int, bytearray] = {}
+        self._grammars: list[OrderedDict[tuple[str, ...], str]] = [OrderedDict() for _ in range(count)]
         self._decoder(0)
 
     def begin(self, number: int, cepstral_mean: str | None) -> None:
         """Start an utterance on a decoder; one that was left open there is thrown away."""
         decoder = self._decoder(number)
-        if number in self._open:
+        if self._open.pop(number, None) is not None:
             decoder.end_utt()
-        self._open.add(number)
+        self._open[number] = bytearray()
+        decoder.start_stream()  # forgets the noise of the caller before
         decoder.set_cmn(cepstral_mean or CEPSTRAL_MEAN)
         decoder.start_utt()
 
     def feed(self, number: int, pcm: bytes) -> str:
         """Decode more audio, 16 kHz little-endian int16, and return the words so far."""
         decoder = self._decoder(number)
+        self._open[number] += pcm
         decoder.process_raw(pcm, False, False)
         hypothesis = decoder.hyp()
         return hypothesis.hypstr if hypothesis else ""
 
-    def finish(self, number: int) -> Decoded:
-        """End the utterance."""
+    def finish(self, number: int, expects: tuple[str, ...] = ()) -> Decoded:
+        """
+        End the utterance.
+
+        Args:
+            expects: Phrases it may well be. Where the words found are doubtful, and one of these explains
+                the sound better, it is taken. Of 71 expected answers (8 voices of the engine's own and 3
+                real ones) this finds 66, where the large vocabulary alone finds 55; of 55 others it takes 1
+                for an expected one.
+        """
         decoder = self._decoder(number)
-        self._open.discard(number)
+        audio = self._open.pop(number)
         decoder.end_utt()
-        hypothesis = decoder.hyp()
-        words = tuple(
-            (
-                segment.word.partition("(")[0],
-                segment.start_frame * SECONDS_PER_FRAME,
-                (segment.end_frame + 1) * SECONDS_PER_FRAME,
-                min(1.0, segment.prob),
-            )
-            for segment in (decoder.seg() or ())
-            if segment.word[0] not in "<[+"  # silence and noises
-        )
-        return Decoded(hypothesis.hypstr if hypothesis else "", words, decoder.get_cmn(True))
+        heard, score = _result(decoder)
+        if not expects or not heard.text or _sure(heard) or any(_says(heard.text, p) for p in expects):
+            return heard
+        expected, expected_score = self._search_expected(number, bytes(audio), expects)
+        # Many words are not mistaken for few.
+        alike = len(heard.words) <= 2 * len(expected.words) + 1
+        return expected if expected.words and alike and expected_score >= score + CLOSER else heard
+
+    def _search_expected(self, number: int, audio: bytes, expects: tuple[str, ...]) -> tuple[Decoded, float]:
+        decoder = self._decoder(number)
+        everything = decoder.current_search()
+        mean = decoder.get_cmn(False)
+        grammar = self._grammar(number, expects)
+        if grammar is None:
+            return Decoded("", (), mean), 0.0
+        decoder.activate_search(grammar)
+        try:
+            decoder.start_stream()
+            decoder.set_cmn(mean)
+            decoder.start_utt()
+            decoder.process_raw(audio, False, True)
+            decoder.end_utt()
+            found, score = _result(decoder)
+        finally:
+            decoder.activate_search(everything)
+        # What was learnt of the voice stays as the whole vocabulary left it.
+        return replace(found, cepstral_mean=mean), score
+
+    def _grammar(self, number: int, expects: tuple[str, ...]) -> str | None:
+        """The name of a search for one of these phrases; None where the dictionary knows none of them."""
+        decoder, known = self._decoder(number), self._grammars[number]
+        if expects in known:
+            known.move_to_end(expects)
+            return known[expects]
+        phrases = [" ".join(words) for phrase in expects if (words := _spelled(decoder, phrase))]
+        if not phrases:
+            return None
+        if len(known) >= MOST_GRAMMARS:
+            decoder.remove_search(known.popitem(last=False)[1])
+        name = f"expected-{abs(hash(expects))}"
+        decoder.add_jsgf_string(name, f"#JSGF V1.0; grammar g; public <g> = {' | '.join(phrases)};")
+        known[expects] = name
+        return name
 
     def _decoder(self, number: int) -> Any:
         decoder = self._decoders[number]
@@ -90,3 +147,33 @@ class SphinxDecoders:
             decoder = self._make(samprate=16000, loglevel="FATAL", fwdflat=False, bestpath=True)
             self._decoders[number] = decoder
         return decoder
+
+
+def _result(decoder: Any) -> tuple[Decoded, float]:
+    hypothesis = decoder.hyp()
+    words = tuple(
+        (
+            segment.word.partition("(")[0],
+            segment.start_frame * SECONDS_PER_FRAME,
+            (segment.end_frame + 1) * SECONDS_PER_FRAME,
+            min(1.0, segment.prob),
+        )
+        for segment in (decoder.seg() or ())
+        if segment.word[0] not in "<[+("  # silence and noises
+    )
+    text = hypothesis.hypstr if hypothesis else ""
+    return Decoded(text, words, decoder.get_cmn(True)), hypothesis.score if hypothesis else 0.0
+
+
+def _sure(heard: Decoded) -> bool:
+    return bool(heard.words) and math.fsum(word[3] for word in heard.words) / len(heard.words) >= DOUBT
+
+
+def _says(text: str, phrase: str) -> bool:
+    return f" {' '.join(_WORD.findall(phrase.lower()))} " in f" {text} "
+
+
+def _spelled(decoder: Any, phrase: str) -> list[str] | None:
+    """The words of a phrase; None where the dictionary lacks one of them."""
+    words = _WORD.findall(phrase.lower())
+    return words if all(decoder.lookup_word(word) for word in words) else None

@@ -167,3 +167,28 @@ async def test_closing_the_recogniser_ends_open_utterances() -> None:
     await recognizer.close()
     with pytest.raises(RecognitionError):
         await finishing
+
+
+@pytest.mark.clips
+async def test_an_expected_phrase_is_understood_where_the_vocabulary_alone_fails(
+    shared: SphinxRecognizer, clips: Path
+) -> None:
+    pcm = recording(clips / "C_conversation" / "turn-dograh-billing-department_m_44100_3.4s.flac")
+    texts = []
+    for expects in ((), ("sales", "billing department", "opening hours")):
+        stream = shared.open(expects=expects)
+        push_all(stream, pcm)
+        texts.append((await stream.finish()).text)
+    assert texts[0] != "billing department"
+    assert texts[1] == "billing department"
+
+
+@pytest.mark.clips
+async def test_other_words_than_the_expected_are_still_heard(shared: SphinxRecognizer, speech: Pcm) -> None:
+    free, expecting = (
+        shared.open(),
+        shared.open(expects=("sales", "operator; drop table", "qwxyz", "<s>", "")),
+    )
+    push_all(free, speech)
+    push_all(expecting, speech)
+    assert (await free.finish()).text == (await expecting.finish()).text
