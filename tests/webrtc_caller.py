@@ -15,6 +15,9 @@ import numpy as np
 from aiortc import RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
+from runtime.transport.webrtc import CallerAudio, replace_jitter_buffer
+from tests.lossy_network import LossyRelay
+
 RATE = 48_000
 FRAME = 960
 PATIENCE = 20.0
@@ -51,10 +54,17 @@ class Microphone(MediaStreamTrack):
 
 
 class WebRtcCaller:
-    """One call. Made by :func:`webrtc_call`."""
+    """
+    One call. Made by :func:`webrtc_call`.
 
-    def __init__(self) -> None:
+    Args:
+        conceals: Whether it makes up for lost packets as a browser would, which aiortc itself does not: its
+            ear is then the one of :mod:`runtime.transport.webrtc`.
+    """
+
+    def __init__(self, *, conceals: bool = False) -> None:
         self.connection = RTCPeerConnection()
+        self._conceals = conceals
         self.microphone = Microphone()
         self.connection.addTrack(self.microphone)
         self.channel = self.connection.createDataChannel("oai-events")
@@ -63,6 +73,7 @@ class WebRtcCaller:
         self.location = ""
         self.closed = asyncio.Event()
         self._opened = asyncio.Event()
+        self._heard_more = asyncio.Event()
         self._news = asyncio.Condition()
         self._ear: asyncio.Task[None] | None = None
         self.channel.on("message", self._on_message)
@@ -75,10 +86,11 @@ class WebRtcCaller:
         sdp: str = self.connection.localDescription.sdp
         return sdp
 
-    async def take(self, answer: httpx.Response) -> None:
+    async def take(self, answer: httpx.Response, *, relay: LossyRelay | None = None) -> None:
         assert answer.status_code == 201, answer.text
         self.location = answer.headers["location"]
-        await self.connection.setRemoteDescription(RTCSessionDescription(answer.text, "answer"))
+        sdp = answer.text if relay is None else relay.reroute(answer.text)
+        await self.connection.setRemoteDescription(RTCSessionDescription(sdp, "answer"))
 
     async def ready(self) -> None:
         """Wait until the channel is open."""
@@ -108,6 +120,11 @@ class WebRtcCaller:
         """All that was heard so far, mono at 48 kHz."""
         return np.concatenate(self.heard) if self.heard else np.zeros(0, np.int16)
 
+    async def listened(self) -> None:
+        """Wait for the next 20 ms."""
+        self._heard_more.clear()
+        await asyncio.wait_for(self._heard_more.wait(), PATIENCE)
+
     async def close(self) -> None:
         await self.connection.close()
         if self._ear is not None:
@@ -120,6 +137,8 @@ class WebRtcCaller:
             self._news.notify_all()
 
     def _on_track(self, track: MediaStreamTrack) -> None:
+        if self._conceals:
+            replace_jitter_buffer(self.connection.getReceivers()[0], CallerAudio(self._keep))
         self._ear = asyncio.create_task(self._listen(track), name="ear")
 
     async def _listen(self, track: MediaStreamTrack) -> None:
@@ -127,13 +146,19 @@ class WebRtcCaller:
             while True:
                 frame = await track.recv()
                 assert isinstance(frame, av.AudioFrame)
-                self.heard.append(frame.to_ndarray()[0, ::2])
+                self._keep(frame.to_ndarray()[0, ::2])
+
+    def _keep(self, samples: np.ndarray[Any, np.dtype[np.int16]]) -> None:
+        self.heard.append(samples)
+        self._heard_more.set()
 
 
 @asynccontextmanager
-async def webrtc_call(api: httpx.AsyncClient, **query: str) -> AsyncIterator[WebRtcCaller]:
+async def webrtc_call(
+    api: httpx.AsyncClient, *, relay: LossyRelay | None = None, conceals: bool = False, **query: str
+) -> AsyncIterator[WebRtcCaller]:
     """Call ``/v1/realtime/calls`` with the offer as it is, and wait for ``session.created``."""
-    caller = WebRtcCaller()
+    caller = WebRtcCaller(conceals=conceals)
     try:
         answer = await api.post(
             "/v1/realtime/calls",
@@ -141,7 +166,7 @@ async def webrtc_call(api: httpx.AsyncClient, **query: str) -> AsyncIterator[Web
             content=await caller.offer(),
             headers={"content-type": "application/sdp"},
         )
-        await caller.take(answer)
+        await caller.take(answer, relay=relay)
         await caller.hear("session.created")
         yield caller
     finally:

@@ -191,7 +191,7 @@ class WebRtcConnection:
             transceiver.direction = "sendrecv"
             transceiver.sender.replaceTrack(self._voice)
             self._caller = CallerAudio(lambda pcm: self._hear(pcm))
-            _replace_jitter_buffer(transceiver.receiver, self._caller)
+            replace_jitter_buffer(transceiver.receiver, self._caller)
         await self._connection.setLocalDescription(await self._connection.createAnswer())
         answer: str = self._connection.localDescription.sdp
         return answer
@@ -264,7 +264,7 @@ class WebRtcConnection:
             await self.close()
 
 
-def _replace_jitter_buffer(receiver: RTCRtpReceiver, caller: CallerAudio) -> None:
+def replace_jitter_buffer(receiver: RTCRtpReceiver, caller: CallerAudio) -> None:
     """aiortc has no way to say so: the attribute is private, and its version is pinned."""
     name = "_RTCRtpReceiver__jitter_buffer"
     assert hasattr(receiver, name), "this version of aiortc keeps its jitter buffer elsewhere"
