@@ -82,14 +82,8 @@ class Utterance:
                 self._push(self._encoder.push(part.coded))
         finally:
             if not self._over.is_set():
-                self._push(self._encoder.flush())
-                self._playout.finish()
-        self._written = True
-        if self._samples == 0:
-            self._over.set()
-        if not self._over.is_set():
-            self._playout.mark(END)
-            await self._over.wait()
+                self._conclude()
+        await self._over.wait()
 
     def stop(self) -> None:
         """Queue nothing more; :meth:`play` ends with the next part."""
@@ -114,6 +108,16 @@ class Utterance:
     def heard(self, position: int) -> float:
         """Seconds of it that were heard when the playout's heard position is ``position``."""
         return min(max(0, position - self._base), self._samples) / self._encoder.wire.rate
+
+    def _conclude(self) -> None:
+        """Nothing more will be queued; it is over when what was has left."""
+        self._push(self._encoder.flush())
+        self._written = True
+        if self._samples == 0 or self._playout.closed:
+            self._over.set()
+        else:
+            self._playout.finish()
+            self._playout.mark(END)
 
     def _push(self, frames: Sequence[EncodedFrame]) -> None:
         try:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from runtime.errors import RecognitionError, SynthesisFailed
 from runtime.media.frame import LISTENING_RATE, EncodedFrame, Pcm
 from runtime.transport.pacer import Pacer
 from runtime.turn.barge_in import BargeInSettings
@@ -44,7 +45,7 @@ TURNS = TurnTaking(rate=LISTENING_RATE, language="en", detection=ServerVad(), ba
 
 
 class InlineEngine:
-    """A synthesiser stepped in the event loop, each block after ``delay`` seconds."""
+    """A synthesiser stepped in the event loop, each block after ``delay`` seconds; "broken" breaks it."""
 
     def __init__(self, synthesizer: Synthesizer, *, delay: float = 0.0) -> None:
         self._synthesizer = synthesizer
@@ -58,6 +59,8 @@ class InlineEngine:
         self.pieces += 1
         for block in self._synthesizer.speak(request):
             await asyncio.sleep(self._delay)
+            if "broken" in request.text:
+                raise SynthesisFailed("the glottis is stuck")
             yield block
 
     async def warm(self, conditioning: Conditioning) -> None:
@@ -75,24 +78,30 @@ class NoVoices:
 
 
 class ScriptedRecognizer:
-    """Hears what it was told it would hear, one text an utterance, ``delay`` seconds after its end."""
+    """
+    Hears what it was told it would hear, one text an utterance, ``delay`` seconds after its end.
+
+    None stands for an utterance over which the engine fails.
+    """
 
     name = "scripted"
     adapts = False
 
-    def __init__(self, texts: Iterable[str], *, delay: float = 0.05) -> None:
+    def __init__(self, texts: Iterable[str | None], *, delay: float = 0.05) -> None:
         self._texts = iter(texts)
         self.delay = delay
         self.streams: list[ScriptedSpeech] = []
+        self.expected: list[Sequence[str]] = []
 
     def open(
         self, language: str = "en", *, after: RecognizerStream | None = None, expects: Sequence[str] = ()
     ) -> ScriptedSpeech:
         speech = ScriptedSpeech(self)
+        self.expected.append(expects)
         self.streams.append(speech)
         return speech
 
-    def next_text(self) -> str:
+    def next_text(self) -> str | None:
         return next(self._texts, "")
 
     async def start(self) -> None: ...
@@ -118,7 +127,10 @@ class ScriptedSpeech:
     async def finish(self) -> Transcript:
         self._over.set()
         await asyncio.sleep(self._recognizer.delay)
-        self.text = self._recognizer.next_text()
+        text = self._recognizer.next_text()
+        if text is None:
+            raise RecognitionError("the decoder has gone")
+        self.text = text
         return Transcript(self.text, (), self.samples / LISTENING_RATE)
 
     def abandon(self) -> None:
@@ -290,7 +302,7 @@ class Stage:
 def stage_set(
     *,
     brain: Callable[[AgentProfile], Brain] | Brain | None = None,
-    hears: Iterable[str] = (),
+    hears: Iterable[str | None] = (),
     delay: float = 0.0,
 ) -> Iterator[tuple[Equipment, VoiceResolver]]:
     """What calls share, with the tone engine; nothing may be left of them at the end."""
@@ -318,7 +330,7 @@ async def staged(
     profile: AgentProfile = PROFILE,
     turns: TurnTaking = TURNS,
     brain: Callable[[AgentProfile], Brain] | Brain | None = None,
-    hears: Iterable[str] = (),
+    hears: Iterable[str | None] = (),
     delay: float = 0.0,
 ) -> AsyncIterator[Stage]:
     """Open a call; it must end by itself or by the peer's going, and without a fault."""

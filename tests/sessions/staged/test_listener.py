@@ -54,6 +54,7 @@ async def listening(turns: TurnTaking = TURNS, hearing: Hearing | None = None) -
         on_event=lambda event: ears.events.append(event),
         on_speech=lambda speech: None,
         on_fault=lambda fault: ears.faults.append(fault),
+        expects=lambda: ("yes", "no")[: len(ears.turns) + 1],
     )
     ears.__init__(listener, recognizer)  # type: ignore[misc]
     yield ears
@@ -69,6 +70,12 @@ async def test_a_turn_reaches_back_over_the_pre_roll_and_all_of_it_is_recognised
         ended = ears.turns[0].ended
         assert ended.start == pytest.approx(0.7 * LISTENING_RATE, abs=512)
         assert ears.recognizer.streams[0].samples == pytest.approx(ended.end - ended.start, abs=640)
+
+
+async def test_the_recogniser_is_told_what_is_expected_as_each_turn_opens() -> None:
+    async with listening() as ears:
+        await ears.hear(np.concatenate((hush(0.5), burst(0.6), hush(1.0), burst(0.6), hush(1.0))))
+        assert ears.recognizer.expected == [("yes",), ("yes", "no")]
 
 
 async def test_two_turns_are_two_utterances() -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from runtime.errors import BrainError
+from runtime.errors import BrainError, RecognitionError, SynthesisFailed
 from sessions.brains.brain import EndCall, ToolCall, Transfer
 from sessions.brains.echo import EchoBrain
 from sessions.peers.peer import ReplyOrder
@@ -178,6 +178,24 @@ async def test_a_brain_that_breaks_in_mid_sentence_is_heard_to_that_point() -> N
         await stage.until("reply_finished")
         assert isinstance(stage.peer.value("reply_finished"), BrainError)
         assert len(stage.peer.heard) / 2 / 24_000 == pytest.approx(12 * 0.06, abs=0.05)
+
+
+async def test_a_voice_that_breaks_fails_the_reply_and_not_the_call() -> None:
+    async with staged(brain=ScriptedBrain(["this is broken"], ["better"])) as stage:
+        stage.call.order(ReplyOrder("resp_1"))
+        await stage.until("reply_finished")
+        assert isinstance(stage.peer.value("reply_finished"), SynthesisFailed)
+        stage.call.order(ReplyOrder("resp_2"))
+        await stage.until("reply_finished", count=2)
+        assert stage.peer.value("reply_finished") == "completed"
+
+
+async def test_a_turn_that_could_not_be_recognised_is_answered_all_the_same() -> None:
+    async with staged(hears=[None]) as stage:
+        await stage.speak(np.concatenate((hush(0.5), burst(1.0), hush(1.2))))
+        await stage.until("reply_finished")
+        assert isinstance(stage.peer.value("not_transcribed"), RecognitionError)
+        assert stage.peer.said[-1][1].startswith("I could not make out")
 
 
 async def test_a_brain_that_stalls_is_covered_by_a_filler() -> None:
