@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -74,6 +74,7 @@ class Listener:
         on_event: Told, from the event loop, what happened.
         on_speech: Given the recogniser's stream of each turn that may be one, as it opens.
         on_fault: Given what any of these raised; nothing is heard from then on.
+        expects: Asked as each turn opens: what the caller may well say.
     """
 
     def __init__(
@@ -86,8 +87,10 @@ class Listener:
         on_event: Callable[[ListenerEvent], None],
         on_speech: Callable[[RecognizerStream], None],
         on_fault: Callable[[Exception], None],
+        expects: Callable[[], Sequence[str]] = tuple,
     ) -> None:
         self._recognizer = recognizer
+        self._expects = expects
         self._turns = turns
         self._audible = audible
         self._on_event = on_event
@@ -252,7 +255,9 @@ class Listener:
         self._turn_from = max(start, self._recent_start)
         if self._recognizer is None:
             return
-        self._speech = self._recognizer.open(self._turns.language, after=self._speech_before)
+        self._speech = self._recognizer.open(
+            self._turns.language, after=self._speech_before, expects=self._expects()
+        )
         self._speech_before = self._speech
         position = self._recent_start
         for block in self._recent:

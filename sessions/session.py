@@ -11,7 +11,7 @@ from runtime import metrics
 from runtime.media.frame import LISTENING_RATE, Pcm
 from runtime.turn.events import BargedIn, Ducked, FalseAlarm, IdleTimedOut, SpeechStarted
 from sessions.agent import AgentProfile
-from sessions.brains.brain import Brain, EndCall, Transfer
+from sessions.brains.brain import Brain, EndCall, Transfer, expected_answers
 from sessions.equipment import Equipment
 from sessions.keypad import Keypad
 from sessions.listener import CallerTurn, Listener, ListenerEvent
@@ -81,6 +81,7 @@ class Session:
             on_event=self._on_heard,
             on_speech=self._follow_words,
             on_fault=lambda _fault: peer.hang_up("fault"),
+            expects=lambda: expected_answers(brain),
         )
         self._scribe = Scribe(peer, equipment.recognizer, self._spawn)
         self._keypad = Keypad()

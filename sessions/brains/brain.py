@@ -76,12 +76,20 @@ class Turn:
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
+def expected_answers(brain: Brain) -> Sequence[str]:
+    """Phrases the brain has just asked for, for the recogniser; none where it asked freely, or cannot say."""
+    expects: Sequence[str] = getattr(brain, "expects", ())
+    return expects
+
+
 class Brain(Protocol):
     """
     One call's brain: it may keep state between turns, so every call gets its own.
 
     ``reply`` is an async generator. Closing it (barge-in, hang-up) cancels the reply: nothing more is asked
     of any model, and what the caller did hear is in the next turn's history.
+
+    A brain that asks closed questions may have an attribute ``expects``; see :func:`expected_answers`.
     """
 
     def reply(self, turn: Turn) -> AsyncIterator[Answer]:

@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol, cast
 
 from runtime.errors import BrainError, InvalidRequest
 from runtime.wire.conversation import FunctionCall, FunctionCallOutput, Item, Message, TextPart, new_id
-from sessions.brains.brain import Answer, Brain, Tool, ToolCall, Turn
+from sessions.brains.brain import Answer, Brain, Tool, ToolCall, Turn, expected_answers
 
 DEFAULT_TIMEOUT: Final = 5.0
 LONGEST_TIMEOUT: Final = 30.0
@@ -57,6 +57,11 @@ class ToolingBrain:
         self._tools = {tool.tool.name: tool for tool in tools}
         self._runner = runner
         self._remembered: dict[str | None, tuple[Item, ...]] = {}
+
+    @property
+    def expects(self) -> Sequence[str]:
+        """As the brain."""
+        return expected_answers(self._brain)
 
     async def reply(self, turn: Turn) -> AsyncIterator[Answer]:
         """

@@ -94,6 +94,18 @@ async def test_a_reply_cut_short_leaves_its_question_to_be_answered() -> None:
     assert await call.said("appointment") == "What is your name?"
 
 
+async def test_it_says_which_answers_it_would_understand() -> None:
+    call = Call(CLINIC)
+    assert call.brain.expects == ()
+    await call.said(opening=True)
+    assert set(call.brain.expects) >= {"appointment", "opening hours", "operator", "a human"}
+    await call.said(keys="1")
+    assert call.brain.expects == ()  # a name may be anything
+    await call.said("Joan")
+    await call.said(keys="1984")
+    assert {"yes", "no", "operator"} <= set(call.brain.expects)
+
+
 async def test_a_call_that_was_ended_stays_ended() -> None:
     call = Call("steps:\n  a: {say: Bye., end: done}")
     await call.turn(opening=True)

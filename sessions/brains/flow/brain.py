@@ -17,6 +17,9 @@ from sessions.brains.flow.answers import (
 )
 from sessions.brains.flow.document import Branch, Flow, Step
 
+_OPEN_TYPES: Final = ("text", "number", "digits")
+_YES_NO: Final = ("yes", "yeah", "yes please", "that's right", "no", "nope", "no thanks", "that's wrong")
+
 _SLOT: Final = re.compile(r"\{([^{}]*)\}")
 
 
@@ -42,6 +45,18 @@ class FlowBrain:
     def slots(self) -> dict[str, str]:
         """A copy of what is known so far."""
         return dict(self._slots)
+
+    @property
+    def expects(self) -> tuple[str, ...]:
+        """The words that would be understood now; none where the answer may be anything."""
+        step = self._asked
+        if step is None or self._left is not None or (step.slot is not None and step.type in _OPEN_TYPES):
+            return ()
+        phrases = [word for branch in (*step.branch, *self._flow.always) for word in branch.words]
+        phrases += [word for choice in step.choices for word in choice.words]
+        if step.type == "yes_no":
+            phrases += _YES_NO
+        return tuple(dict.fromkeys(phrases))
 
     async def reply(self, turn: Turn) -> AsyncIterator[Answer]:
         """Yield what the flow says next, a step at a time; never fails."""

@@ -181,10 +181,11 @@ async def test_a_brain_that_breaks_in_mid_sentence_is_heard_to_that_point() -> N
 
 
 async def test_a_voice_that_breaks_fails_the_reply_and_not_the_call() -> None:
-    async with staged(brain=ScriptedBrain(["this is broken"], ["better"])) as stage:
+    async with staged(brain=ScriptedBrain(["One two three. This is broken."], ["better"])) as stage:
         stage.call.order(ReplyOrder("resp_1"))
         await stage.until("reply_finished")
         assert isinstance(stage.peer.value("reply_finished"), SynthesisFailed)
+        assert len(stage.peer.heard) / 2 / 24_000 == pytest.approx(12 * 0.06, abs=0.001)
         stage.call.order(ReplyOrder("resp_2"))
         await stage.until("reply_finished", count=2)
         assert stage.peer.value("reply_finished") == "completed"
