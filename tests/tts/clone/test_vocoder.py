@@ -77,3 +77,11 @@ def test_breath_is_told_from_buzz() -> None:
     f0 = np.full(int(0.5 / 0.005), 120, np.float32)
     assert aperiodicity(buzz, f0, RATE)[10:-10, 0].mean() < 0.1
     assert aperiodicity(noise, f0, RATE)[10:-10, 0].mean() > 0.4
+
+
+def test_a_high_voice_does_not_rumble_below_its_pitch() -> None:
+    again = np.concatenate(list(render(analysed(vowel(f0=220, seconds=1.0)), seed=0, blocks=[10**6])))
+    power = np.abs(np.fft.rfft(again * np.hanning(len(again)))) ** 2
+    hz = np.fft.rfftfreq(len(again), 1 / RATE)
+    pitch = power[(hz > 200) & (hz < 240)].max()
+    assert 10 * np.log10(power[hz < 50].max() / pitch) < -35

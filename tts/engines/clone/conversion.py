@@ -33,11 +33,14 @@ LABEL_BLUR = 4.0
 """Frames (standard deviation) over which real frames, and one sound's bias into the next, hand over."""
 VARIANCE, TOP_VARIANCE = 0.6, 1.6
 """How far the spread that averaging took is given back, and the most it may be multiplied by."""
+ATTACK = 1.0
+"""How much of the loudness's quick changes, which base voices smooth away, is added once more."""
+_ATTACK_BLUR = 4.0
 _SLOPE_WEIGHT = 3.0
-SPREADS = (0.08, 0.2)
-"""Pitch range a voice may have, as standard deviation of log F0: 1.4 to 3.5 semitones."""
+SPREADS = (0.08, 0.15)
+"""Pitch range a voice may have, as standard deviation of log F0: 1.4 to 2.6 semitones."""
 
-_COARSE, _FINE, _BETWEEN = 0.15, 0.8, 8.0
+_COARSE, _FINE, _BETWEEN = 0.15, 1.0, 8.0
 _SHARE: Floats = np.full(FEATURES, _FINE, np.float32)
 _SHARE[:CEPSTRA] = _COARSE + (_FINE - _COARSE) / (1 + np.exp((_BETWEEN - np.arange(CEPSTRA)) / 2))
 """
@@ -136,6 +139,7 @@ class ClonedSpeaker:
         mixed[:, 0] = 0.5 * (target[:, 0] + mixed[:, 0])
         mixed[:, CEPSTRA:] = real[:, CEPSTRA:] + (mixed[:, :1] - real[:, :1])
         mixed[:, 1:CEPSTRA] = self._enliven(mixed, silent)[:, 1:CEPSTRA]
+        mixed[:, 0] += ATTACK * (mixed[:, 0] - gaussian_filter1d(mixed[:, 0], _ATTACK_BLUR))
         hush = gaussian_filter1d(silent.astype(np.float32), 2)
         quiet = self._mean.copy()
         quiet[0] -= 5

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 QUIETEST, ORDINARY, LOUDEST = 0.050, 0.075, 0.158
 """RMS of the sounding frames, -26, -22.5 and -16 dBFS: what telephony takes without noise or overload."""
-_KNEE = 0.7
+_KNEE, _CEILING = 0.7, 0.98
 _SAMPLE = "She told us that the weather would be fine."
 
 
@@ -43,6 +43,7 @@ class Loudness:
         """16-bit PCM. Peaks above the knee are bent instead of cut, so a block never clips."""
         loud = samples * np.float32(self.gain)
         over = np.abs(loud) - _KNEE
-        bent = _KNEE + (1 - _KNEE) * np.tanh(np.maximum(over, 0) / (1 - _KNEE))
+        room = _CEILING - _KNEE
+        bent = _KNEE + room * np.tanh(np.maximum(over, 0) / room)
         loud = np.where(over > 0, np.sign(loud) * bent, loud)
         return np.round(loud * 32767).astype(np.int16)

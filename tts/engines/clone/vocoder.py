@@ -21,8 +21,8 @@ from tts.engines.clone.spectrum import BINS, FFT, RATE, Complex, minimum_phase
 
 _PUFF_F0 = 200.0
 _QUIETEST = 1e-3
-_FLOOR_SHARE = 0.65
-"""Corner of the high-pass below a voice, in pitches: 0.2 dB at the pitch itself, 27 dB at a third of it."""
+_FLOOR_SHARE = 0.4
+"""Corner of the high-pass below a voice, in pitches: nothing is lost at the pitch, 24 dB at a fifth of it."""
 _BATCH = 24
 """Pulses drawn at once: few enough that their spectra stay in the processor's cache."""
 _STEP = int(HOP * RATE)
