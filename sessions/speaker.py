@@ -105,7 +105,7 @@ class Speaker:
             self._engine,
             conditioning,
             clock=self._clock,
-            deadline=lambda: self.quiet_at or self._clock.now(),
+            deadline=self._deadline,
             speed=order.speed,
         )
 
@@ -122,7 +122,7 @@ class Speaker:
         Returns when the last packet has left, or :meth:`clear` was called.
 
         Raises:
-            SpeechError: The engine failed; what was queued will still be heard.
+            SpeechError: The engine failed; what it had made was said to its end.
         """
         while self._utterance is not None and not self._utterance.over:
             await self._utterance.ended()
@@ -178,6 +178,13 @@ class Speaker:
         """The end of an utterance has left."""
         if self._utterance is not None and END in names:
             self._utterance.left()
+
+    def _deadline(self) -> float | None:
+        """When the caller will have heard all there is, for synthesis; None while we hold our breath."""
+        if self._held:
+            return None
+        quiet_at = self.quiet_at
+        return self._clock.now() if quiet_at is None else quiet_at
 
     def _encoder(self, order: ReplyOrder) -> FrameEncoder:
         """An encoder for the next utterance, and a playout at its rate."""

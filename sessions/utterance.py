@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Sequence
 
 from runtime.clock import Clock
-from runtime.errors import TransportClosed
+from runtime.errors import SpeechError, TransportClosed, VivavoceError, WorkerDied
 from runtime.media.frame import EncodedFrame
 from runtime.media.scheduler import Playout
 from runtime.wire.conversation import WordTime
@@ -71,8 +71,9 @@ class Utterance:
         Queue all ``parts``, and return when the last packet has left or the utterance was stopped.
 
         Raises:
-            SpeechError: The engine failed; what was queued will still be heard.
+            SpeechError: The engine failed; what it had made was said to its end.
         """
+        failure: VivavoceError | None = None
         try:
             async for part in parts:
                 if self._over.is_set():
@@ -80,10 +81,14 @@ class Utterance:
                 self._timeline.mark(Mark.FIRST_PCM, self._clock.now())
                 self._words.extend(WordTime(word.start, word.end, word.source) for word in part.words)
                 self._push(self._encoder.push(part.coded))
+        except (SpeechError, WorkerDied) as error:
+            failure = error
         finally:
             if not self._over.is_set():
                 self._conclude()
         await self._over.wait()
+        if failure is not None:
+            raise failure
 
     def stop(self) -> None:
         """Queue nothing more; :meth:`play` ends with the next part."""
