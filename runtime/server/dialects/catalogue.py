@@ -17,6 +17,9 @@ from runtime.server.dialects import (
     openai_voices,
     provenance,
     pyai,
+    pyai_accounts,
+    pyai_agents,
+    pyai_voices,
     truedy,
     uponai,
 )
@@ -79,7 +82,9 @@ DIALECTS = (
         "pyai",
         "PyAI and OpenAI",
         (
-            pyai.router,
+            pyai_voices.router,
+            pyai_agents.router,
+            pyai_accounts.router,
             omni.router,
             openai.router,
             openai_voices.router,
