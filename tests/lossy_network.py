@@ -16,7 +16,7 @@ UNHARMED = 600
 """Bytes from which a packet is let through: handshakes and text are not what is tested."""
 
 
-class LossyRelay:
+class LossyRelay(asyncio.DatagramProtocol):
     """
     Stands between a WebRTC client and a server, on a port of its own.
 
@@ -51,14 +51,9 @@ class LossyRelay:
         ]
         return "\r\n".join(rerouted) + "\r\n"
 
-    def connection_made(self, transport: asyncio.DatagramTransport) -> None:
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.DatagramTransport)
         self._transport = transport
-
-    def connection_lost(self, error: Exception | None) -> None:
-        pass
-
-    def error_received(self, error: Exception) -> None:
-        pass
 
     def datagram_received(self, data: bytes, sender: tuple[str, int]) -> None:
         assert self._transport is not None

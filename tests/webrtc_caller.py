@@ -7,7 +7,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from fractions import Fraction
-from typing import Any
+from typing import Any, Protocol
 
 import av
 import httpx
@@ -21,6 +21,19 @@ from tests.lossy_network import LossyRelay
 RATE = 48_000
 FRAME = 960
 PATIENCE = 20.0
+
+
+class Answer(Protocol):
+    """An HTTP response, of whichever client."""
+
+    @property
+    def status_code(self) -> int: ...
+
+    @property
+    def text(self) -> str: ...
+
+    @property
+    def headers(self) -> Any: ...
 
 
 class Microphone(MediaStreamTrack):
@@ -86,7 +99,7 @@ class WebRtcCaller:
         sdp: str = self.connection.localDescription.sdp
         return sdp
 
-    async def take(self, answer: httpx.Response, *, relay: LossyRelay | None = None) -> None:
+    async def take(self, answer: Answer, *, relay: LossyRelay | None = None) -> None:
         assert answer.status_code == 201, answer.text
         self.location = answer.headers["location"]
         sdp = answer.text if relay is None else relay.reroute(answer.text)
@@ -146,7 +159,7 @@ class WebRtcCaller:
             while True:
                 frame = await track.recv()
                 assert isinstance(frame, av.AudioFrame)
-                self._keep(frame.to_ndarray()[0, ::2])
+                self._keep(frame.to_ndarray()[0, ::2].astype(np.int16))
 
     def _keep(self, samples: np.ndarray[Any, np.dtype[np.int16]]) -> None:
         self.heard.append(samples)

@@ -12,7 +12,6 @@ import queue
 import resource
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from fractions import Fraction
 
 import av
@@ -22,6 +21,7 @@ from aiortc import RTCRtpCodecParameters
 from aiortc.codecs.opus import OpusEncoder as AiortcEncoder
 from aiortc.jitterbuffer import JitterBuffer
 from aiortc.rtcrtpreceiver import decoder_worker
+from aiortc.rtp import RtpPacket
 
 from runtime.cli.reference import synthesise_reference
 from runtime.clock import SystemClock
@@ -31,13 +31,6 @@ from runtime.transport.webrtc import CallerAudio, VoiceTrack
 
 SECONDS = 60
 FRAME = OPUS_RATE // 50
-
-
-@dataclass
-class Rtp:
-    sequence_number: int
-    timestamp: int
-    _data: bytes
 
 
 def main() -> None:
@@ -102,7 +95,9 @@ async def _aiortc_in(packets: list[bytes]) -> list[bytes]:
     thread.start()
     buffer = JitterBuffer(capacity=16, prefetch=4)
     for n, packet in enumerate(packets):
-        _, ready = buffer.add(Rtp(n & 0xFFFF, n * FRAME, packet))
+        arrived = RtpPacket(sequence_number=n & 0xFFFF, timestamp=n * FRAME)
+        arrived._data = packet  # type: ignore[attr-defined]
+        _, ready = buffer.add(arrived)
         if ready is not None:
             waiting.put((codec, ready))
             frame = await decoded.get()
@@ -116,5 +111,7 @@ async def _aiortc_in(packets: list[bytes]) -> list[bytes]:
 def _ours_in(packets: list[bytes]) -> list[bytes]:
     audio = CallerAudio(lambda pcm: None)
     for n, packet in enumerate(packets):
-        audio.add(Rtp(n & 0xFFFF, n * FRAME, packet))
+        arrived = RtpPacket(sequence_number=n & 0xFFFF, timestamp=n * FRAME)
+        arrived._data = packet  # type: ignore[attr-defined]
+        audio.add(arrived)
     return []

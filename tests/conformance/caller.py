@@ -62,7 +62,8 @@ class Caller:
         self._speaking += audio
 
     async def send(self, event_type: str, **members: Any) -> None:
-        await self.connection.send({"type": event_type, **members})  # type: ignore[misc]
+        event: Any = {"type": event_type, **members}
+        await self.connection.send(event)
 
     async def hear(self, event_type: str, *, after: int = 0, **members: Any) -> dict[str, Any]:
         """The first event of this type (and with these members) from number ``after`` on, awaited."""

@@ -28,6 +28,10 @@ async def api(server: LiveServer, key: str) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
+def words_of(samples: Pcm) -> str:
+    return recognised(samples.astype(np.float32) / np.float32(32768), 48_000)
+
+
 async def heard_by_us(caller: WebRtcCaller, speech: Pcm) -> str:
     hearing = {"transcription": {"model": "any"}, "turn_detection": {"type": "server_vad"}}
     caller.send("session.update", session={"type": "realtime", "audio": {"input": hearing}})
@@ -58,12 +62,12 @@ async def test_the_caller_is_understood(
 
 async def test_the_agent_is_understood(api: httpx.AsyncClient, agent: str) -> None:
     async with webrtc_call(api, conceals=True, model=agent) as caller:
-        clean = recognised(await story(caller) / np.float32(32768), 48_000)
+        clean = words_of(await story(caller))
     async with (
         lossy_relay(loss=LOSS, jitter=JITTER) as relay,
         webrtc_call(api, relay=relay, conceals=True, model=agent) as caller,
     ):
-        lossy = recognised(await story(caller, relay) / np.float32(32768), 48_000)
+        lossy = words_of(await story(caller, relay))
         assert relay.dropped > 10
     wrong, words = word_errors(clean, lossy)
     assert words >= 20

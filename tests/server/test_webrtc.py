@@ -103,7 +103,8 @@ async def test_another_socket_may_join_and_steer_a_call(server: LiveServer) -> N
         async with client.realtime.connect(call_id=call_id) as side:
             created = await side.recv()
             assert created.type == "session.created"
-            await side.send({"type": "conversation.item.create", "item": user_text("hello")})  # type: ignore[arg-type,misc]
+            item: Any = {"type": "conversation.item.create", "item": user_text("hello")}
+            await side.send(item)
             assert (await caller.hear("conversation.item.added"))["item"]["role"] == "user"
             assert (await side.recv()).type == "conversation.item.added"
             caller.send("response.create", response={"output_modalities": ["text"]})
