@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from runtime.clock import ManualClock
+from tests.live_server import LiveServer, live_server
 
 
 @pytest.fixture
@@ -24,3 +26,16 @@ def clips() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no recordings at {folder}: set VIVAVOCE_CLIPS to a folder of clips")
     return folder
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    """
+    A running server whose voices are tones: everything but their sound is real.
+
+    One for all tests of the API, each of which has tenants of its own. It may fetch from this machine, and
+    finds nobody where ElevenLabs should be.
+    """
+    options = {"fetch_allow_hosts": '["127.0.0.1"]', "elevenlabs_base_url": "http://127.0.0.1:1"}
+    with live_server(tmp_path_factory.mktemp("server"), **options) as server:
+        yield server

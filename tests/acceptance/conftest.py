@@ -6,15 +6,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.live_server import LiveServer, live_server
+from tests.live_server import LiveServer
 from tests.recordings import Samples, decoded, wav
-
-
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    """A server whose voices are tones: everything but their sound is real."""
-    with live_server(tmp_path_factory.mktemp("acceptance"), fetch_allow_hosts='["127.0.0.1"]') as server:
-        yield server
 
 
 @pytest.fixture

@@ -5,17 +5,10 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.live_server import LiveServer, live_server
+from tests.live_server import LiveServer
 from tests.store.conftest import database, postgres, tenants
 
 __all__ = ["database", "postgres", "tenants"]
-
-
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    """One server with the tone engine for all tests of this folder; every test has tenants of its own."""
-    with live_server(tmp_path_factory.mktemp("server")) as server:
-        yield server
 
 
 @pytest.fixture
