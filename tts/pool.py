@@ -61,9 +61,16 @@ class _Speech:
     def dry_at(self) -> float | None:
         return None if self.deadline is None else self.deadline + self.offset_seconds + self.seconds
 
-    def take(self, block: PcmBlock) -> None:
-        """Keep a block for the reader, in the coordinates of what was asked for."""
+    def take(self, block: PcmBlock, now: float) -> None:
+        """
+        Keep a block for the reader, in the coordinates of what was asked for.
+
+        One that comes too late is played when it comes, and everything after it later by as much: who fell
+        silent once is not more urgent for ever.
+        """
         seconds = len(block.samples) / block.rate
+        if self.deadline is not None and self.dry_at is not None:
+            self.deadline += max(0.0, now - self.dry_at)
         self.words.extend(block.words)
         if self.offset or self.offset_seconds:
             block = replace(block, words=tuple(self._shifted(word) for word in block.words))
@@ -311,7 +318,7 @@ class SynthesisPool:
             return  # its reader has gone meanwhile
         match outcome:
             case PcmBlock():
-                speech.take(outcome)
+                speech.take(outcome, self._clock.now())
                 if speech.unread < self._lead:
                     self._enqueue(speech)
             case None:

@@ -248,3 +248,22 @@ async def test_lateness_is_seen_from_outside(tmp_path: Path) -> None:
         assert pool.lateness() == 0.0
     finally:
         await pool.close()
+
+
+async def test_who_fell_silent_once_is_not_more_urgent_for_ever() -> None:
+    pool = pool_of(ToneSynthesizer, lead=0.5)
+    await pool.start()
+    try:
+        # Asked for ten seconds too late: its listener plays each block as it comes, from now on.
+        begun = clock.now()
+        made = 0.0
+        async with aclosing(
+            pool.speak(SpeechRequest("on and on " * 20, VOICE), deadline=begun - 10)
+        ) as speech:
+            async for block in speech:
+                made += len(block.samples) / block.rate
+                assert made <= clock.now() - begun + 0.5 + 0.25
+                if made > 1.0:
+                    break
+    finally:
+        await pool.close()
