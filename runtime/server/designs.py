@@ -61,10 +61,20 @@ class DesignService:
         self._clock = clock
 
     async def samples(
-        self, tenant_id: str, *, agent_id: str | None, text: str, description: str, gender: str | None = None
+        self,
+        tenant_id: str,
+        *,
+        agent_id: str | None,
+        text: str,
+        description: str,
+        gender: str | None = None,
+        generation_ids: Sequence[str] | None = None,
     ) -> Sequence[DesignSample]:
         """
-        Three different voices that fit the description, saying ``text``. Nothing but their recipes is kept.
+        Different voices that fit the description, saying ``text``. Nothing but their recipes is kept.
+
+        Args:
+            generation_ids: What to call them; None makes three unguessable names.
 
         Raises:
             InvalidRequest: No text, or too much.
@@ -72,9 +82,11 @@ class DesignService:
         """
         if len(text) > MAX_SAMPLE_CHARACTERS:
             raise InvalidRequest(f"text is longer than {MAX_SAMPLE_CHARACTERS} characters.", param="text")
+        if generation_ids is None:
+            generation_ids = [f"gen_{secrets.token_urlsafe(24)}" for _ in range(3)]
         made = []
-        for recipe in recipes(description, gender=gender):
-            generation_id = f"gen_{secrets.token_urlsafe(24)}"
+        wanted = recipes(description, gender=gender, count=len(generation_ids))
+        for generation_id, recipe in zip(generation_ids, wanted, strict=True):
             conditioning = await self._conditioning(recipe, generation_id)
             audio = await self._speech.say(conditioning, text, format="mp3")
             row = DesignRow(

@@ -225,6 +225,27 @@ def test_a33_design_in_four_steps(speaking: LiveServer, designer: httpx.Client) 
     assert designer.get("/voice/library").json()["total"] == before
 
 
+def test_pyai_designs_and_keeps_a_voice(speaking: LiveServer) -> None:
+    with speaking.client(speaking.sandbox_key()) as client, speaking.client(speaking.sandbox_key()) as other:
+        body = {
+            "prompt": "a deep, calm man",
+            "candidates": 4,
+            "sample_text": "Hello.",
+            "attributes": {"age": "old"},
+        }
+        design = client.post("/v1/voice/design", json=body).json()
+        audio = [base64.b64decode(sample["audio"]) for sample in design["samples"]]
+        assert len(set(audio)) == 4
+        save = f"/v1/voice/design/{design['design_id']}/save"
+        kept = client.post(save, json={"candidate_id": "c2", "name": "Bruno"})
+        assert kept.status_code == 201, kept.text
+        spoken = client.post("/v1/audio/speech", json={"input": "Hi", "voice": kept.json()["voice_id"]})
+        assert spoken.status_code == 200
+        assert client.post(save, json={"candidate_id": "c9", "name": "x"}).status_code == 404
+        assert other.post(save, json={"candidate_id": "c1", "name": "x"}).status_code == 404
+        assert client.post("/v1/voice/design", json={"prompt": "x", "candidates": 5}).status_code == 400
+
+
 def test_a34_an_elevenlabs_key_is_tried_before_it_is_kept(
     speaking: LiveServer, designer: httpx.Client, far_elevenlabs: FarEnd
 ) -> None:

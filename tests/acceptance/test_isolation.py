@@ -48,6 +48,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "/v1/agents/{agent_id}/voice/integrations/elevenlabs/test": {"api_key": "x"},
     "/v1/agents/{agent_id}/voice/{voice_id}/preview": {"text": "x"},
     "/v1/audio/voice_consents/{id}": {"name": "x"},
+    "/v1/voice/design/{id}/save": {"candidate_id": "c1", "name": "x"},
 }
 SPOKEN: dict[str, Any] = {"text": "x"}
 
@@ -96,6 +97,8 @@ def ids(path: str, victim: dict[str, str]) -> tuple[dict[str, str], dict[str, st
     for name in re.findall(r"{(\w+)}", path):
         if name == "agent_id" or path.startswith("/v1/agents/{id}"):
             real[name], fake[name] = victim["agent"], "agent_doesnotexist"
+        elif path.startswith("/v1/voice/design"):
+            real[name], fake[name] = "dsn_doesnotexist", "dsn_doesnoteither"
         elif name == "job_id":
             real[name], fake[name] = victim["job"], "123456789"
         elif path.startswith("/v1/keys"):

@@ -93,12 +93,15 @@ _WORDS: Mapping[str, Mapping[str, float]] = MappingProxyType(
 
 _FACTORS = frozenset({"pitch_hz", "tract_length", "pace", "liveliness"})
 
-# The three candidates: as described, a slighter and livelier person, a larger and calmer one.
+# The candidates: as described; a slighter and livelier person; a larger and calmer one; a softer, slower one.
 _VARIATIONS: tuple[Mapping[str, float], ...] = (
     {},
     {"pitch_hz": 1.10, "tract_length": 0.94, "pace": 1.05, "liveliness": 1.12, "brightness": 0.8},
     {"pitch_hz": 0.90, "tract_length": 1.06, "pace": 0.95, "liveliness": 0.9, "brightness": -0.8},
+    {"pitch_hz": 1.04, "tract_length": 1.02, "pace": 0.90, "breathiness": 0.15, "brightness": -1.5},
 )
+
+MOST_CANDIDATES = len(_VARIATIONS)
 
 SCRIPTS: Mapping[str, str] = MappingProxyType(
     {
@@ -128,13 +131,14 @@ def script(language: str = "en") -> str:
     return SCRIPTS.get(language.partition("-")[0].lower(), SCRIPTS["en"])
 
 
-def recipes(description: str, *, gender: str | None = None) -> tuple[Recipe, Recipe, Recipe]:
+def recipes(description: str, *, gender: str | None = None, count: int = 3) -> list[Recipe]:
     """
-    Three different voices that fit a description.
+    Different voices that fit a description.
 
     Args:
         description: Free text, e.g. "a warm, deep voice of an older man, unhurried".
         gender: ``male``, ``female`` or ``neutral``; None takes it from the description.
+        count: How many, 1 to 4.
     """
     words = re.findall(r"[a-z]+", description.lower())
     base = dict(_BASES[_gender(words, gender)])
@@ -143,8 +147,7 @@ def recipes(description: str, *, gender: str | None = None) -> tuple[Recipe, Rec
         base["timbre"] = "bright"
     for word in dict.fromkeys(words):
         _apply(base, _WORDS.get(_stem(word), {}))
-    first, second, third = (_varied(base, variation) for variation in _VARIATIONS)
-    return first, second, third
+    return [_varied(base, variation) for variation in _VARIATIONS[:count]]
 
 
 def describe(recipe: Recipe) -> str:
@@ -190,7 +193,7 @@ def _varied(base: Recipe, variation: Mapping[str, float]) -> Recipe:
     recipe = dict(base)
     for name, amount in variation.items():
         low, high = BOUNDS[name]
-        # At the end of a range, vary the other way: three candidates are never the same voice.
+        # At the end of a range, vary the other way: candidates are never the same voice.
         varied = recipe[name] * amount if name in _FACTORS else recipe[name] + amount
         if not low <= varied <= high:
             varied = recipe[name] / amount if name in _FACTORS else recipe[name] - amount
