@@ -17,6 +17,9 @@ from runtime.media.frame import Pcm
 from tests.live_server import LiveServer, live_server
 from tests.turn.voices import recording, silence
 
+# Each asks for many times the work of other requests; a busy machine may take its time.
+pytestmark = pytest.mark.timeout(240)
+
 CLIP = "librivox-sense-0930_m_16000_3.3s.flac"
 WORDS = {"might", "even", "have", "been", "made", "himself"}
 
