@@ -93,6 +93,9 @@ class Settings(BaseSettings):
     require_consent: bool = False
     """Whether a voice is cloned only when somebody attests the speaker's consent."""
 
+    keep_transcripts: bool = True
+    """Whether calls that are over are kept, with what was said, until they are deleted."""
+
     clone_credits: int = Field(default=100, ge=0)
     """Credits that a clone costs; given back when it fails."""
 

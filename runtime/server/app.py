@@ -20,6 +20,7 @@ from runtime.server import elevenlabs_socket, media, omni, ops, pages, reference
 from runtime.server.accounts import AccountService, listens_on_loopback
 from runtime.server.agents import AgentService
 from runtime.server.auth import Authenticator
+from runtime.server.call_log import CallLog
 from runtime.server.calls import open_calls, open_recognizer
 from runtime.server.catalog import StoredVoices
 from runtime.server.client_secrets import ClientSecrets
@@ -208,6 +209,7 @@ async def build(
     recognizer = await open_recognizer(settings, stack)
     transcriber = Transcriber(recognizer, limits=upload_limits)
     stack.push_async_callback(transcriber.close)
+    call_log = CallLog(database)
     calls = await open_calls(
         settings,
         clock,
@@ -217,6 +219,7 @@ async def build(
         resolver=resolver,
         pacer=pacer,
         lag=lag,
+        call_log=call_log,
     )
 
     rtc = WebRtcCalls(calls)
@@ -257,6 +260,7 @@ async def build(
         engine=engine,
         pacer=pacer,
         calls=calls,
+        call_log=call_log,
         transcriber=transcriber,
         webrtc=rtc,
     )

@@ -13,6 +13,7 @@ from runtime.clock import Clock
 from runtime.errors import BrainError
 from runtime.media.scheduler import LATENESS_BUCKETS
 from runtime.server.agents import DEFAULT_CHAT_MODEL
+from runtime.server.call_log import CallLog, LoggedCalls
 from runtime.server.engine import RunningEngine
 from runtime.server.tool_calls import HttpTools
 from runtime.settings import Settings
@@ -49,6 +50,7 @@ async def open_calls(
     resolver: VoiceResolver,
     pacer: Pacer,
     lag: LoopLag,
+    call_log: CallLog,
 ) -> SessionManager:
     """Join what live calls share; ``stack`` takes it down."""
     hearing = Hearing(VadBatch(GatedVad(SileroVad())))
@@ -84,7 +86,9 @@ async def open_calls(
         if turn > now:
             await asyncio.sleep(turn - now)
 
-    return SessionManager(equipment, resolver, admit=admit, on_turn=_note_turn)
+    if not settings.keep_transcripts:
+        return SessionManager(equipment, resolver, admit=admit, on_turn=_note_turn)
+    return LoggedCalls(equipment, resolver, admit=admit, on_turn=_note_turn, call_log=call_log, clock=clock)
 
 
 async def open_recognizer(settings: Settings, stack: AsyncExitStack) -> Recognizer | None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from runtime.server.accounts import AccountService
     from runtime.server.agents import AgentService
     from runtime.server.auth import Authenticator
+    from runtime.server.call_log import CallLog
     from runtime.server.client_secrets import ClientSecrets
     from runtime.server.consents import ConsentService
     from runtime.server.designs import DesignService
@@ -62,5 +63,6 @@ class Services:
     engine: RunningEngine
     pacer: Pacer
     calls: SessionManager
+    call_log: CallLog
     transcriber: Transcriber
     webrtc: WebRtcCalls

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 from runtime.store.accounts import Keys, Tenants
 from runtime.store.agents import Agents
 from runtime.store.audit import Audit
+from runtime.store.calls import Calls
 from runtime.store.consents import Consents
 from runtime.store.designs import Designs
 from runtime.store.idempotency import Idempotency
@@ -37,6 +38,7 @@ class Transaction:
         self.voices = Voices(session)
         self.unfinished_voices = UnfinishedVoices(session)
         self.agents = Agents(session)
+        self.calls = Calls(session)
         self.ledger = Ledger(session)
         self.audit = Audit(session)
         self.idempotency = Idempotency(session)

@@ -287,3 +287,21 @@ class IntegrationRow(Row):
     hint: Mapped[str] = mapped_column(String(16))
     detail: Mapped[Json]
     created_at: Mapped[float]
+
+
+class CallRow(Row):
+    """A call that is over, and what was said in it, as far as it was heard."""
+
+    __tablename__ = "calls"
+    __table_args__ = (Index(None, "tenant_id", "began_at"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"))
+    agent_id: Mapped[str]
+    transport: Mapped[str] = mapped_column(String(32))
+    voice: Mapped[str]
+    """The name under which the call's voice was found."""
+    began_at: Mapped[float]
+    seconds: Mapped[float]
+    turns: Mapped[list[Json]]
+    """In order: ``role``, ``text``, ``complete``."""

@@ -17,6 +17,7 @@ from fastapi.routing import APIRoute
 from runtime.server.dialects import elevenlabs
 from runtime.server.dialects.catalogue import DIALECTS
 from runtime.server.dialects.route import Access
+from tests.acceptance.test_omni import call, kept_call
 from tests.acceptance.test_pyai import enrol
 from tests.live_server import LiveServer
 
@@ -81,8 +82,12 @@ def victim(server: LiveServer, good: bytes) -> dict[str, str]:
             data={"name": "x", "language": "en"},
             files={"recording": ("a.wav", good, "audio/wav")},
         )
+        with call(server, key, session_label=agent) as omni:
+            omni.send(type="session_ending")
+            omni.until("session_end")
         return {
             "key": key,
+            "call": kept_call(client)["id"],
             "voice": enrol(client, good)["id"],
             "agent": agent,
             "job": str(job.json()["user_job_id"]),
@@ -97,6 +102,8 @@ def ids(path: str, victim: dict[str, str]) -> tuple[dict[str, str], dict[str, st
     for name in re.findall(r"{(\w+)}", path):
         if name == "agent_id" or path.startswith("/v1/agents/{id}"):
             real[name], fake[name] = victim["agent"], "agent_doesnotexist"
+        elif path.startswith("/v1/omni/calls"):
+            real[name], fake[name] = victim["call"], "sess_doesnotexist"
         elif path.startswith("/v1/voice/design"):
             real[name], fake[name] = "dsn_doesnotexist", "dsn_doesnoteither"
         elif name == "job_id":

@@ -191,6 +191,40 @@ def test_b02_a_revoked_consent_ends_the_calls_that_speak_in_the_voice(
         assert omni.until("error")["code"] == "consent_revoked"
 
 
+def kept_call(api: httpx.Client) -> dict[str, Any]:
+    """The newest call, as soon as it is written down."""
+    for _ in range(200):
+        if calls := api.get("/v1/omni/calls").json()["data"]:
+            newest: dict[str, Any] = calls[0]
+            return newest
+        time.sleep(0.05)
+    raise AssertionError("the call was never written down")
+
+
+def test_a43_a_call_that_is_over_is_listed_with_what_was_said(
+    server: LiveServer, api: httpx.Client, key: str
+) -> None:
+    label = agent(api)
+    with call(server, key, session_label=label) as omni:
+        omni.until("assistant")
+        omni.send(type="input_text", text="Hello there")
+        omni.until("assistant")
+        omni.send(type="session_ending")
+        omni.until("session_end")
+    kept = kept_call(api)
+    assert kept["session_label"] == label
+    assert kept["voice_id"] == "tone-low"
+    assert kept["transport"] == "omni"
+    assert kept["started_at"] < kept["ended_at"]
+    turns = api.get(f"/v1/omni/calls/{kept['id']}/transcript").json()["turns"]
+    assert [turn["role"] for turn in turns] == ["assistant", "user", "assistant"]
+    assert turns[0]["text"] == "Good morning to you all."
+    assert turns[1]["text"] == "Hello there"
+    assert api.get("/v1/omni/calls", params={"session_label": "agent_x"}).json()["data"] == []
+    assert api.delete(f"/v1/omni/calls/{kept['id']}").status_code == 204
+    assert api.get(f"/v1/omni/calls/{kept['id']}").status_code == 404
+
+
 def mint(api: httpx.Client, **fields: object) -> dict[str, Any]:
     answer = api.post("/v1/omni/sessions", json=fields)
     assert answer.status_code == 201, answer.text
