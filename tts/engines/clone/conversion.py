@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from tts.engines.clone.phones import CLASS_OF, CLASSES, PHONES, SILENCE, STATES
-from tts.engines.clone.score import BaseVoice, Floats, Labels, Score
+from tts.engines.clone.score import HOP, BaseVoice, Floats, Labels, Score
 from tts.engines.clone.spectrum import BREATH_BANDS, CEPSTRA, FEATURES
 from tts.engines.clone.survey import Melody, PhoneMeans, Survey, survey, voiced_f0
 from tts.engines.clone.vocoder import VoiceTrack
@@ -37,6 +37,8 @@ ATTACK = 1.0
 """How much of the loudness's quick changes, which base voices smooth away, is added once more."""
 _ATTACK_BLUR = 4.0
 _SLOPE_WEIGHT = 3.0
+_BATCH = 256
+"""Frames compared with the clip at once: bounds the memory of a long sentence."""
 SPREADS = (0.08, 0.15)
 """Pitch range a voice may have, as standard deviation of log F0: 1.4 to 2.6 semitones."""
 
@@ -89,11 +91,11 @@ class ClonedSpeaker:
         self._bank_slope = gaussian_filter1d(features, 2, axis=0, order=1) * weight * _SLOPE_WEIGHT
 
     def _own_pace(self) -> float:
-        """The clip's speaking rate against the base voice's, for the sounds the clip holds."""
-        counts = self._own.counts[:SILENCE]
-        base = float((counts * self._survey.durations[:SILENCE]).sum() / max(1, counts.sum()))
-        own = self._print.seconds / max(1, self._print.phones)
-        return float(np.clip(base / own, 0.75, 1.3))
+        """The clip's speaking rate against the base voice's, had it said the same sounds."""
+        phone, state = self._print.labels.phone.astype(int), self._print.labels.state.astype(int)
+        begins = (np.diff(phone, prepend=-1) != 0) | (np.diff(state, prepend=0) < 0)
+        base = float(self._survey.durations[phone[begins]].sum())
+        return float(np.clip(base / (len(phone) * HOP), 0.75, 1.3))
 
     def _biases(self) -> Floats:
         """What is added for each sound's state after centring: shape ``(phones, STATES, CEPSTRA)``."""
@@ -181,14 +183,20 @@ class ClonedSpeaker:
 
     def _nearest(self, target: Floats, labels: Labels) -> NDArray[np.intp]:
         """For each frame the :data:`BLEND` frames of the clip most like it, shape ``(frames, BLEND)``."""
+        wanted = target * self._weight
         slope = gaussian_filter1d(target, 2, axis=0, order=1) * self._weight * _SLOPE_WEIGHT
-        distance = _squared(target * self._weight, self._bank) + _squared(slope, self._bank_slope)
         theirs = self._print.labels.phone
-        alike = CLASS_OF[labels.phone][:, None] == CLASS_OF[theirs]
-        other = np.where(alike, PHONE_COST / 2, PHONE_COST).astype(np.float32)
-        distance += CEPSTRA * np.where(labels.phone[:, None] == theirs, 0, other)
-        count = min(BLEND, distance.shape[1])
-        return np.argpartition(distance, count - 1, axis=1)[:, :count]
+        count = min(BLEND, len(theirs))
+        nearest = []
+        for begin in range(0, len(target), _BATCH):
+            part = slice(begin, begin + _BATCH)
+            phone = labels.phone[part, None]
+            distance = _squared(wanted[part], self._bank) + _squared(slope[part], self._bank_slope)
+            alike = CLASS_OF[phone] == CLASS_OF[theirs]
+            other = np.where(alike, PHONE_COST / 2, PHONE_COST).astype(np.float32)
+            distance += CEPSTRA * np.where(phone == theirs, np.float32(0), other)
+            nearest.append(np.argpartition(distance, count - 1, axis=1)[:, :count])
+        return np.concatenate(nearest)
 
 
 def _squared(a: Floats, b: Floats) -> Floats:
