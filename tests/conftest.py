@@ -6,10 +6,15 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from runtime.clock import ManualClock
 from tests.live_server import LiveServer, live_server
+
+# How long an example takes says something about the machine, and nothing about the code.
+hypothesis.settings.register_profile("vivavoce", deadline=None)
+hypothesis.settings.load_profile("vivavoce")
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.media.frame import Pcm
@@ -27,7 +27,6 @@ def judged_whole(model: VadModel, pcm: Pcm) -> list[VadWindow]:
     return [window for _, window in batch.step()]
 
 
-@settings(deadline=None)  # seconds of audio each
 @given(st.lists(st.integers(1, 2000), max_size=30))
 def test_splitting_the_audio_changes_nothing(pieces: list[int]) -> None:
     model = EnergyVad()
