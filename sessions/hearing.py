@@ -111,3 +111,8 @@ class Ear:
     def close(self) -> None:
         """Leave. Harmless twice."""
         self._hearing._forget(self._stream)
+        self.on_window = _deaf
+
+
+def _deaf(_window: VadWindow) -> None:
+    """Who listens to nobody any more holds on to nobody."""

@@ -131,6 +131,7 @@ class SessionManager:
         with metrics.live_calls.labels(transport).track_inprogress():
             yield
         self._sessions.discard(session)
+        session.take_apart()
         if not self._sessions:
             self._empty.set()
 

@@ -115,7 +115,11 @@ class Replies:
 
     async def _make(self, reply: Reply, *, keys: str, opening: bool) -> None:
         await self._scribe.settled()
-        await reply.make(self._pieces(reply.order, keys=keys, opening=opening))
+        try:
+            await reply.make(self._pieces(reply.order, keys=keys, opening=opening))
+        except asyncio.CancelledError as cancelled:
+            # A TaskGroup that is cancelled keeps the error, and the error its frame, and that the whole call.
+            raise cancelled.with_traceback(None) from None
         self._on_turn(reply.timeline)
         if self._active is reply:
             self._active = None

@@ -166,6 +166,7 @@ class Speaker:
         self.clear()
         if self._playout is not None:
             self._playout.close()
+            self._playout = None
 
     # The pacer's sink
 

@@ -61,6 +61,9 @@ class DirectProtocol(WebSocketsSansIOProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if self.line is not None:
             self.line.lost()
+            # Line and protocol point at each other; freed now, they need no garbage collector.
+            self.line = None
+            self.scope["extensions"] = {}
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -167,15 +170,18 @@ class DirectLine:
     def closed(self) -> TransportClosed | None:
         return self._closed
 
-    def framed(self, text: str) -> bytes:
+    def framed(self, message: str | bytes) -> bytes:
         """A server's frame carries no mask (RFC 6455 §5.1), so it is the same bytes for everybody."""
-        payload = text.encode()
+        if isinstance(message, str):
+            first, payload = FIN | Opcode.TEXT, message.encode()
+        else:
+            first, payload = FIN | Opcode.BINARY, message
         length = len(payload)
         if length < 126:
-            return bytes((0x81, length)) + payload
+            return bytes((first, length)) + payload
         if length < 65_536:
-            return b"\x81\x7e" + length.to_bytes(2, "big") + payload
-        return b"\x81\x7f" + length.to_bytes(8, "big") + payload
+            return bytes((first, 126)) + length.to_bytes(2, "big") + payload
+        return bytes((first, 127)) + length.to_bytes(8, "big") + payload
 
     def write(self, framed: bytes) -> None:
         if self._closed is not None:
