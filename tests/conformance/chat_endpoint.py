@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -61,7 +61,8 @@ class ChatEndpoint:
                 self.send_header("content-type", "text/event-stream")
                 self.send_header("content-length", str(len(payload)))
                 self.end_headers()
-                self.wfile.write(payload)
+                with suppress(ConnectionError):  # an interrupted agent hangs up on its brain
+                    self.wfile.write(payload)
 
             def log_message(self, format: str, *args: object) -> None:
                 pass
