@@ -10,7 +10,7 @@ from contextlib import suppress
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from runtime.errors import InvalidRequest, PeerError, Unauthorized, VivavoceError
+from runtime.errors import InvalidRequest, Unauthorized, VivavoceError
 from runtime.media.encode import StreamEncoder
 from runtime.server.auth import Principal, Scheme
 from runtime.server.dialects.elevenlabs import DEFAULT_FORMAT, SpeechBody, order
@@ -130,14 +130,13 @@ class TextSocket:
             )
         await self._socket.accept()
         try:
-            patience = min(float(query.get("inactivity_timeout", INACTIVITY_SECONDS)), MAX_INACTIVITY_SECONDS)
+            patience = _patience(query.get("inactivity_timeout"))
             self._order = order(self._voice, SpeechBody(text=""), query.get("output_format", DEFAULT_FORMAT))
             await self._converse(patience)
         except TimeoutError:
             await self._close(POLICY_VIOLATION, "input_timeout", "No text came for too long.")
-        except (PeerError, ValueError, VivavoceError) as error:
-            code = error.code if isinstance(error, VivavoceError) else "invalid_request"
-            await self._close(POLICY_VIOLATION, code, str(error))
+        except VivavoceError as error:
+            await self._close(POLICY_VIOLATION, error.code, error.message)
         except WebSocketDisconnect:
             return
         else:
@@ -193,6 +192,20 @@ class TextSocket:
             await self._socket.close(close_code, message[:100])
         except (RuntimeError, WebSocketDisconnect):
             return  # gone already
+
+
+def _patience(wanted: str | None) -> float:
+    """Seconds without a message before the socket is closed. Raises InvalidRequest."""
+    try:
+        seconds = INACTIVITY_SECONDS if wanted is None else float(wanted)
+    except ValueError:
+        seconds = -1.0
+    if not 0 < seconds <= MAX_INACTIVITY_SECONDS:
+        raise InvalidRequest(
+            f"inactivity_timeout is not a number of seconds up to {MAX_INACTIVITY_SECONDS:g}.",
+            param="inactivity_timeout",
+        )
+    return seconds
 
 
 async def stream_input(socket: WebSocket) -> None:
