@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
@@ -24,8 +25,8 @@ class Line(Protocol):
         """Why nothing can be written any more; None while it can."""
         ...
 
-    def framed(self, text: str) -> bytes:
-        """A text message made ready for :meth:`write`, once, however often and whenever it is then sent."""
+    def framed(self, message: str | bytes) -> bytes:
+        """A message made ready for :meth:`write`, once, however often and whenever it is then sent."""
         ...
 
     def write(self, framed: bytes) -> None:
@@ -69,12 +70,23 @@ class AsgiLine:
     def closed(self) -> TransportClosed | None:
         return self._writer.closed
 
-    def framed(self, text: str) -> bytes:
-        return text.encode() + _BETWEEN
+    def framed(self, message: str | bytes) -> bytes:
+        if isinstance(message, str):
+            payload = message.encode()
+            return _HEAD.pack(True, len(payload)) + payload
+        return _HEAD.pack(False, len(message)) + message
 
     def write(self, framed: bytes) -> None:
-        for message in framed.split(_BETWEEN)[:-1]:
-            self._writer.send_text(message.decode())
+        at = 0
+        while at < len(framed):
+            is_text, length = _HEAD.unpack_from(framed, at)
+            at += _HEAD.size
+            payload = framed[at : at + length]
+            at += length
+            if is_text:
+                self._writer.send_text(payload.decode())
+            else:
+                self._writer.send_bytes(payload)
 
     def send_text(self, text: str) -> None:
         self._writer.send_text(text)
@@ -91,5 +103,5 @@ class AsgiLine:
         await self._writer.close(code, reason)
 
 
-_BETWEEN = b"\x00"
-"""Ends a message inside a joined write; JSON has no such byte (RFC 8259 §7)."""
+_HEAD = struct.Struct("!?I")
+"""Before each message inside a joined write: whether it is text, and its length in bytes."""

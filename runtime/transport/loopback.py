@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import struct
 
 from runtime.errors import TransportClosed
 from runtime.transport.line import OnMessage
+
+_HEAD = struct.Struct("!?I")
+"""Before each message inside a joined write: whether it is text, and its length in bytes."""
 
 
 class LoopbackLine:
@@ -18,6 +22,8 @@ class LoopbackLine:
     def __init__(self) -> None:
         self.sent: list[str] = []
         """Every text message, oldest first."""
+        self.sent_bytes: list[bytes] = []
+        """Every binary message, oldest first."""
         self._closed: TransportClosed | None = None
         self._on_message: OnMessage | None = None
         self._over = asyncio.Event()
@@ -26,12 +32,21 @@ class LoopbackLine:
     def closed(self) -> TransportClosed | None:
         return self._closed
 
-    def framed(self, text: str) -> bytes:
-        return text.encode() + b"\n"
+    def framed(self, message: str | bytes) -> bytes:
+        is_text = isinstance(message, str)
+        payload = message.encode() if isinstance(message, str) else message
+        return _HEAD.pack(is_text, len(payload)) + payload
 
     def write(self, framed: bytes) -> None:
-        if self._closed is None:
-            self.sent += framed.decode().splitlines()
+        at = 0
+        while self._closed is None and at < len(framed):
+            is_text, length = _HEAD.unpack_from(framed, at)
+            payload = framed[at + _HEAD.size : at + _HEAD.size + length]
+            at += _HEAD.size + length
+            if is_text:
+                self.sent.append(payload.decode())
+            else:
+                self.sent_bytes.append(payload)
 
     def send_text(self, text: str) -> None:
         self.write(self.framed(text))

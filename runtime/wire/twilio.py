@@ -18,7 +18,7 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -32,7 +32,9 @@ from runtime.wire.telephony import (
     KeyPressed,
     MarkReturned,
     MediaReceived,
+    Packing,
     TelephonyEvent,
+    WireMessage,
 )
 
 KEYS = frozenset("0123456789*#ABCD")
@@ -62,6 +64,8 @@ class TwilioStream:
     A message that breaks the protocol raises and changes nothing: the caller decides how many are too many.
     """
 
+    packing = Packing()
+
     def __init__(self) -> None:
         self.stream_id: str | None = None
         """Set by ``start``; audio can be sent from then on."""
@@ -74,7 +78,7 @@ class TwilioStream:
         self._next_sample: int | None = None
         self._media_head = ""
 
-    def receive(self, text: str) -> TelephonyEvent | None:
+    def receive(self, message: WireMessage) -> TelephonyEvent | None:
         """
         Understand one message; None for those that tell nothing.
 
@@ -83,21 +87,23 @@ class TwilioStream:
             UnexpectedMessage: Legal, but not now: media before the start, a second start.
             UnsupportedFormat: The stream is not mono mu-law at 8 kHz.
         """
-        usual = _MEDIA.fullmatch(text)
+        if not isinstance(message, str):
+            raise MalformedMessage("Twilio speaks text")
+        usual = _MEDIA.fullmatch(message)
         if usual is not None:
             before, timestamp, payload, behind = usual.groups()
             return self._media(before or behind, timestamp, payload)
-        message = _parsed(text)
-        match message.get("event"):
+        parsed = _parsed(message)
+        match parsed.get("event"):
             case "media":
-                return self._long_media(message)
+                return self._long_media(parsed)
             case "start":
-                return self._start(message)
+                return self._start(parsed)
             case "dtmf":
-                return self._dtmf(message)
+                return self._dtmf(parsed)
             case "mark":
                 self._require_start("mark")
-                return MarkReturned(_text(_object(message, "mark"), "name"))
+                return MarkReturned(_text(_object(parsed, "mark"), "name"))
             case "stop":
                 self.stopped = True
                 return CallStopped()
@@ -105,6 +111,14 @@ class TwilioStream:
                 return None  # connected, and whatever Twilio adds
             case _:
                 raise MalformedMessage("a message needs an event, as text")
+
+    def replies(self) -> Sequence[WireMessage]:
+        """Nothing: Twilio asks for no answers."""
+        return ()
+
+    def play(self, coded: bytes) -> str:
+        """Mu-law to be played after what was sent before, any length."""
+        return self.media(binascii.b2a_base64(coded, newline=False).decode("ascii"))
 
     def media(self, payload: str) -> str:
         """Audio to be played after what was sent before: base64 of mu-law, any length."""
@@ -117,6 +131,9 @@ class TwilioStream:
     def clear(self) -> str:
         """Drop what has been sent and not yet played. Its marks come back at once."""
         return f'{{"event":"clear","streamSid":{self._quoted_id()}}}'
+
+    def hang_up(self) -> None:
+        """Twilio has no word for it: its REST API ends the call, or what follows in the TwiML."""
 
     def _start(self, message: Mapping[str, Any]) -> CallStarted:
         if self.stream_id is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import binascii
+import contextlib
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
@@ -13,9 +13,9 @@ import numpy as np
 from runtime import metrics
 from runtime.clock import Clock
 from runtime.errors import MalformedMessage, PeerError
-from runtime.media.frame import PTIME, EncodedFrame
-from runtime.media.g711 import G711_RATE, decode_mulaw, encode_mulaw
+from runtime.media.frame import EncodedFrame
 from runtime.media.heard import HeardPosition
+from runtime.media.line_codec import LineCodec, line_codec
 from runtime.transport.line import Line
 from runtime.turn.barge_in import BargeInSettings
 from runtime.turn.endpointing import ServerVad
@@ -24,9 +24,11 @@ from runtime.wire.telephony import (
     CallStarted,
     CallStopped,
     CarrierStream,
+    FlowChanged,
     KeyPressed,
     MarkReturned,
     MediaReceived,
+    WireMessage,
 )
 from sessions.agent import AgentProfile
 from sessions.brains.brain import ToolCall
@@ -37,7 +39,7 @@ from tts.phrases import WireFormat
 
 log = logging.getLogger(__name__)
 
-MARK_SAMPLES = round(0.2 * G711_RATE)
+MARK_SECONDS = 0.2
 """Audio between two marks."""
 
 LAST_WORDS = 512
@@ -52,14 +54,14 @@ TOO_MANY_FAULTS = 20
 FASTEST = 10.0
 """Seconds by which audio may run ahead of the clock; what comes faster is no telephone, and is dropped."""
 
-MULAW = WireFormat("pcmu/8000", G711_RATE, encode_mulaw)
+PCMU = line_codec("pcmu", 8_000)
+"""What a line is taken to carry until its start says otherwise."""
 
-PACKET = 3 * PTIME
-"""Seconds in a message. Carriers take any length and play it in order, and few messages cost less than many."""
+MOST_HELD = 500
+"""Messages kept for a carrier whose buffer is full: half a minute. What comes after is not sent at all."""
 
-PACKET_SAMPLES = round(PACKET * G711_RATE)
-
-MULAW = WireFormat("pcmu/8000", G711_RATE, encode_mulaw)
+FAREWELL = 2.0
+"""Seconds a carrier that was told to hang up has to do so."""
 
 CLOSE_CODES = {"completed": 1000, "draining": 1001, "fault": 1011, "expired": 1000}
 """IANA WebSocket Close Code registry."""
@@ -67,11 +69,12 @@ CLOSE_CODES = {"completed": 1000, "draining": 1001, "fault": 1011, "expired": 10
 
 class TelephonePeer:
     """
-    One call. Audio is mu-law at 8 kHz both ways.
+    One call. Audio is coded both ways as the stream's start says.
 
     Outgoing packets are encoded, packed in the carrier's message and in its WebSocket frame when the voice
-    is made; when they are due they are only written. Marks ride behind every :data:`MARK_SAMPLES`, and
-    what they tell corrects the schedule's idea of what was heard.
+    is made; when they are due they are only written. Marks ride behind every :data:`MARK_SECONDS`, and
+    what they tell corrects the schedule's idea of what was heard; where the carrier has none, the schedule
+    is all there is.
 
     Args:
         line: Accepted.
@@ -102,9 +105,12 @@ class TelephonePeer:
         self._on_start = on_start
         self._end_call = end_call
         self._ledger = Ledger(profile)
-        self._heard = HeardPosition(rate=G711_RATE)
+        self._codec = PCMU
+        self._heard = HeardPosition(rate=PCMU.rate)
         self._call: Call | None = None
         self._started: CallStarted | None = None
+        # Set when the carrier has ended the call, or the line is gone.
+        self._gone = asyncio.Event()
         self._closing: asyncio.Task[None] | None = None
         self._faults = 0
         self._received_samples = 0
@@ -117,6 +123,8 @@ class TelephonePeer:
         # When the carrier, playing without delay, will have played everything sent.
         self._sounds_until = 0.0
         self._marked = 0
+        # What waits while the carrier's buffer is full; None while it is not.
+        self._held: deque[bytes] | None = None
 
     # sessions.peers.peer.Peer: what the session reads
 
@@ -128,12 +136,13 @@ class TelephonePeer:
 
     @property
     def lead(self) -> float:
-        return self._lead
+        most = self._stream.packing.most_ahead
+        return self._lead if most is None else min(self._lead, most)
 
     @property
     def turn_taking(self) -> TurnTaking:
         return TurnTaking(
-            rate=G711_RATE,
+            rate=self._codec.rate,
             language=self._profile.language,
             detection=ServerVad(),
             barge_in=BargeInSettings() if self._profile.interruptible else None,
@@ -167,9 +176,9 @@ class TelephonePeer:
     def begin_reply(self) -> ReplyOrder:
         return self._ledger.begin_reply()
 
-    def encoder(self, order: ReplyOrder, position: int) -> MulawEncoder:
+    def encoder(self, order: ReplyOrder, position: int) -> CarrierEncoder:
         self._base = self._marked = position
-        return MulawEncoder(self._line, self._stream, position=position)
+        return CarrierEncoder(self._line, self._stream, self._codec, position=position)
 
     def words(self, order: ReplyOrder, delta: str) -> str:
         return self._ledger.words(order, delta)
@@ -181,24 +190,30 @@ class TelephonePeer:
         packets = last.payload if len(frames) == 1 else b"".join([frame.payload for frame in frames])
         position = last.pts + last.samples
         samples = position - frames[0].pts
-        self._sounds_until = max(self._sounds_until, self._clock.now()) + samples / G711_RATE
+        rate = self._codec.rate
+        self._sounds_until = max(self._sounds_until, self._clock.now()) + samples / rate
         self._unwritten_samples += samples
         if words:
             self._unwritten_words.extend(words)
-        if position - self._marked >= MARK_SAMPLES:
+        if position - self._marked >= MARK_SECONDS * rate:
             packets += self._mark(position)
-        self._line.write(packets)
+        if self._held is None:
+            self._line.write(packets)
+        elif len(self._held) < MOST_HELD:
+            self._held.append(packets)
 
     def tool_called(self, order: ReplyOrder, call: ToolCall) -> None:
         self._ledger.tool_called(order, call)
 
     def playback_cut(self, order: ReplyOrder, heard: float) -> None:
-        self._line.send_text(self._stream.clear())
+        if self._held is not None:
+            self._held.clear()
+        self._send(self._stream.clear())
         self._write_down(order)
-        fused = self._heard.at(self._base + round(heard * G711_RATE), start=self._base)
+        fused = self._heard.at(self._base + round(heard * self._codec.rate), start=self._base)
         self._heard.cleared()
         self._sounds_until = 0.0
-        self._ledger.playback_cut(order, (fused.samples - self._base) / G711_RATE)
+        self._ledger.playback_cut(order, (fused.samples - self._base) / self._codec.rate)
 
     def reply_finished(self, order: ReplyOrder, outcome: Outcome, error: Exception | None = None) -> None:
         if error is not None:
@@ -216,6 +231,7 @@ class TelephonePeer:
             await self._line.read(self._receive)
         finally:
             patience.cancel()
+            self._gone.set()
             if (lost := self._heard.overdue(float("inf"))) > 0:
                 metrics.lost_marks.inc(lost)
             if self._closing is not None:
@@ -233,9 +249,20 @@ class TelephonePeer:
         if reason == "completed":
             # The schedule says that all was heard, and the line lags behind the schedule.
             await asyncio.sleep(self._heard.delay)
-        if self._end_call is not None and self._started is not None and self._line.closed is None:
-            await self._end_call(self._started)
+        if self._started is not None and self._line.closed is None:
+            await self._take_leave()
+            if self._end_call is not None:
+                await self._end_call(self._started)
         await self._line.close(CLOSE_CODES[reason], reason)
+
+    async def _take_leave(self) -> None:
+        """Hang up in the carrier's own words, where it has some, and let it close the call."""
+        farewell = None if self._gone.is_set() else self._stream.hang_up()
+        if farewell is not None:
+            self._send(farewell)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(FAREWELL):
+                    await self._gone.wait()
 
     def _expect_start(self) -> None:
         if self._started is None:
@@ -245,8 +272,6 @@ class TelephonePeer:
 
     def _receive(self, message: str | bytes) -> None:
         try:
-            if not isinstance(message, str):
-                raise MalformedMessage("carriers speak text")
             event = self._stream.receive(message)
         except PeerError as error:
             metrics.malformed_messages.labels("telephony").inc()
@@ -254,6 +279,8 @@ class TelephonePeer:
             if self._started is None or self._faults > TOO_MANY_FAULTS:
                 self._give_up(error)
             return
+        for reply in self._stream.replies():
+            self._send(reply)
         assert self._call is not None
         match event:
             case MediaReceived(payload, missing):
@@ -265,19 +292,38 @@ class TelephonePeer:
             case KeyPressed(digit):
                 self._call.press(digit)
             case CallStarted():
-                self._started = event
-                self._on_start(event)
-                self._call.greet()
+                self._start(event, self._call)
+            case FlowChanged(open=flows):
+                self._change_flow(flows)
             case CallStopped():
+                self._gone.set()
                 self.hang_up("completed")
+
+    def _start(self, started: CallStarted, call: Call) -> None:
+        self._started = started
+        codec = line_codec(started.coding, started.rate)
+        if codec != self._codec:
+            self._codec = codec
+            self._heard = HeardPosition(rate=codec.rate)
+            call.take_turns(self.turn_taking)
+        self._on_start(started)
+        call.greet()
+
+    def _change_flow(self, flows: bool) -> None:
+        if not flows and self._held is None:
+            self._held = deque()
+        elif flows and self._held is not None:
+            held, self._held = self._held, None
+            self._line.write(b"".join(held))
 
     def _hear(self, payload: bytes, missing: int) -> None:
         assert self._call is not None
-        self._received_samples += len(payload) + missing
-        if self._received_samples > (self._clock.now() - self._began + FASTEST) * G711_RATE:
-            self._received_samples -= len(payload) + missing
+        samples = len(payload) // self._codec.sample_bytes + missing
+        self._received_samples += samples
+        if self._received_samples > (self._clock.now() - self._began + FASTEST) * self._codec.rate:
+            self._received_samples -= samples
             return
-        heard = decode_mulaw(payload)
+        heard = self._codec.decode(payload)
         if not self._profile.listens:
             return
         if missing:
@@ -292,53 +338,74 @@ class TelephonePeer:
             )
 
     def _mark(self, position: int) -> bytes:
-        """The message, framed."""
+        """The message, framed; empty where the carrier has no marks."""
         self._marked = position
         name = str(position)
+        message = self._stream.mark(name)
+        if message is None:
+            return b""
         self._heard.sent(name, position, due=self._sounds_until)
-        return self._line.framed(self._stream.mark(name))
+        return self._line.framed(message)
+
+    def _send(self, message: WireMessage | None) -> None:
+        if message is not None:
+            self._line.write(self._line.framed(message))
 
     def _write_down(self, order: ReplyOrder) -> None:
         samples, self._unwritten_samples = self._unwritten_samples, 0
         words = tuple(self._unwritten_words)
         self._unwritten_words.clear()
         if samples:
-            self._ledger.sounded(order, samples / G711_RATE, words)
+            self._ledger.sounded(order, samples / self._codec.rate, words)
 
 
-class MulawEncoder:
+class CarrierEncoder:
     """
-    One utterance, from mu-law to packets of 60 ms, each one whole WebSocket frame.
+    One utterance, from coded samples to a carrier's packets, each one whole WebSocket frame.
 
-    The last packet is as short as it happens to be; nothing is padded.
+    The last packet is as short as it happens to be, or filled up with silence to the carrier's grain; the
+    silence counts as audio, so that positions stay true.
 
     Args:
         position: Of the utterance's first sample on the outgoing stream.
     """
 
-    wire = MULAW
-    ptime = PACKET
-
-    def __init__(self, line: Line, stream: CarrierStream, *, position: int) -> None:
+    def __init__(self, line: Line, stream: CarrierStream, codec: LineCodec, *, position: int) -> None:
+        packing = stream.packing
+        self.wire = WireFormat(codec.name, codec.rate, codec.encode)
+        self.ptime = packing.seconds
         self._framed = line.framed
-        self._media = stream.media
+        self._play = stream.play
+        self._codec = codec
+        self._packet_bytes = _bytes_in(packing.seconds, codec)
+        self._grain_bytes = _bytes_in(packing.grain, codec)
         self._position = position
         self._rest = b""
 
     def push(self, coded: bytes) -> Sequence[EncodedFrame]:
         """Take coded audio of any length, and return the packets it completes."""
         coded = self._rest + coded
-        whole = len(coded) // PACKET_SAMPLES * PACKET_SAMPLES
+        size = self._packet_bytes
+        whole = len(coded) // size * size
         self._rest = coded[whole:]
-        return [self._frame(coded[at : at + PACKET_SAMPLES]) for at in range(0, whole, PACKET_SAMPLES)]
+        return [self._frame(coded[at : at + size]) for at in range(0, whole, size)]
 
     def flush(self) -> Sequence[EncodedFrame]:
         """The last packet; empty where nothing is left."""
         rest, self._rest = self._rest, b""
-        return [self._frame(rest)] if rest else []
+        if not rest:
+            return []
+        if self._grain_bytes:
+            missing = -len(rest) % self._grain_bytes
+            rest += self._codec.silence * (missing // self._codec.sample_bytes)
+        return [self._frame(rest)]
 
     def _frame(self, coded: bytes) -> EncodedFrame:
-        message = self._media(binascii.b2a_base64(coded, newline=False).decode("ascii"))
-        frame = EncodedFrame(self._framed(message), self._position, len(coded))
-        self._position += len(coded)
+        samples = len(coded) // self._codec.sample_bytes
+        frame = EncodedFrame(self._framed(self._play(coded)), self._position, samples)
+        self._position += samples
         return frame
+
+
+def _bytes_in(seconds: float, codec: LineCodec) -> int:
+    return round(seconds * codec.rate) * codec.sample_bytes

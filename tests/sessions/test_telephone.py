@@ -18,11 +18,14 @@ from runtime.media.frame import Pcm
 from runtime.media.g711 import encode_mulaw
 from runtime.server.telephony import refusal
 from runtime.transport.loopback import LoopbackLine
+from runtime.wire.audiohook import AudioHookStream
+from runtime.wire.chan_websocket import ChanWebSocketStream
 from runtime.wire.conversation import Message, WordTime
 from runtime.wire.telephony import CallStarted
 from runtime.wire.twilio import TwilioStream
+from runtime.wire.vonage import VonageStream
 from sessions.agent import AgentProfile
-from sessions.peers.peer import ReplyOrder
+from sessions.peers.peer import ReplyOrder, TurnTaking
 from sessions.peers.telephone import FASTEST, TOO_MANY_FAULTS, TelephonePeer
 
 PROFILE = AgentProfile(id="agent_1", tenant_id="t", name="Ann", voice_ref="tone-low")
@@ -35,6 +38,7 @@ class Call:
         self.heard: list[Pcm] = []
         self.keys = ""
         self.greeted = 0
+        self.turns: TurnTaking | None = None
 
     def hear(self, pcm: Pcm) -> None:
         self.heard.append(pcm)
@@ -44,6 +48,9 @@ class Call:
 
     def greet(self) -> None:
         self.greeted += 1
+
+    def take_turns(self, how: TurnTaking) -> None:
+        self.turns = how
 
     def __getattr__(self, name: str) -> Any:
         raise AssertionError(f"a telephone never asks for {name}")
@@ -213,6 +220,76 @@ def test_a_refusal_says_when_to_call_again() -> None:
     assert answer.status_code == 503
     assert answer.headers["retry-after"] == "5"
     assert answer.body == b"The server is full."
+
+
+def vonage_line(clock: ManualClock) -> tuple[TelephonePeer, LoopbackLine, Call]:
+    line, call = LoopbackLine(), Call()
+    return TelephonePeer(line, VonageStream(), PROFILE, clock=clock, lead=0.16), line, call
+
+
+async def test_a_line_of_wide_band_is_heard_and_spoken_to_at_its_own_rate(clock: ManualClock) -> None:
+    peer, line, call = vonage_line(clock)
+    reading = asyncio.create_task(peer.read(call))
+    await asyncio.sleep(0)
+    line.say('{"event":"websocket:connected","content-type":"audio/l16;rate=16000"}')
+    assert call.turns is not None
+    assert call.turns.rate == 16_000
+    line.say(b"\1\0" * 320)
+    assert [pcm.tolist() for pcm in call.heard] == [[1] * 320]
+    order = peer.begin_reply()
+    encoder = peer.encoder(order, 0)
+    assert encoder.wire.rate == 16_000
+    for frame in [*encoder.push(b"\2\0" * 1_000), *encoder.flush()]:
+        peer.send_frames(order, [frame], [])
+    assert [len(message) for message in line.sent_bytes] == [640] * 4
+    assert b"".join(line.sent_bytes) == b"\2\0" * 1_000 + b"\0\0" * 280
+    line.hang_up()
+    await reading
+
+
+async def test_a_carrier_whose_buffer_is_full_is_spared_until_it_asks_for_more(clock: ManualClock) -> None:
+    line, call = LoopbackLine(), Call()
+    peer = TelephonePeer(line, ChanWebSocketStream(), PROFILE, clock=clock, lead=0.16)
+    reading = asyncio.create_task(peer.read(call))
+    await asyncio.sleep(0)
+    line.say("MEDIA_START connection_id:m1 channel:x format:ulaw optimal_frame_size:160 ptime:20")
+    order = peer.begin_reply()
+    encoder = peer.encoder(order, 0)
+    first, second, third = encoder.push(b"\1" * 480 + b"\2" * 480 + b"\3" * 480)
+    peer.send_frames(order, [first], [])
+    line.say("MEDIA_XOFF")
+    line.say("MEDIA_XOFF")
+    peer.send_frames(order, [second], [])
+    assert line.sent_bytes == [b"\1" * 480]
+    line.say("MEDIA_XON")
+    assert line.sent_bytes == [b"\1" * 480, b"\2" * 480]
+    line.say("MEDIA_XOFF")
+    peer.send_frames(order, [third], [])
+    peer.playback_cut(order, 0.1)
+    line.say("MEDIA_XON")
+    assert len(line.sent_bytes) == 2
+    assert line.sent == ["FLUSH_MEDIA"]
+    line.hang_up()
+    await reading
+
+
+async def test_what_the_protocol_answers_by_itself_is_sent_at_once(clock: ManualClock) -> None:
+    line, call = LoopbackLine(), Call()
+    peer = TelephonePeer(line, AudioHookStream(), PROFILE, clock=clock, lead=0.16)
+    reading = asyncio.create_task(peer.read(call))
+    await asyncio.sleep(0)
+    media = [{"type": "audio", "format": "PCMU", "channels": ["external"], "rate": 8000}]
+    opening = {"conversationId": "c1", "media": media}
+    head = {"version": "2", "id": "s1", "serverseq": 0}
+    line.say(json.dumps({**head, "type": "open", "seq": 1, "parameters": opening}))
+    assert [json.loads(sent)["type"] for sent in line.sent] == ["opened"]
+    peer.hang_up("completed")
+    await asyncio.sleep(0.01)
+    assert json.loads(line.sent[-1])["type"] == "disconnect"
+    assert line.closed is None  # the carrier ends the call
+    line.say(json.dumps({**head, "type": "close", "seq": 2, "parameters": {"reason": "end"}}))
+    await asyncio.wait_for(reading, 1.0)
+    assert json.loads(line.sent[-1])["type"] == "closed"
 
 
 @pytest.fixture
