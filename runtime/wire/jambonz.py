@@ -1,0 +1,123 @@
+"""
+jambonz' verb ``listen``: one JSON message about the call, then binary linear PCM, with events between.
+
+We must choose the subprotocol :data:`SUBPROTOCOL`. With ``bidirectionalAudio.streaming`` audio goes back as
+binary of the same kind, at any length. Marks are known to newer releases only; older ones ignore them, and
+what was heard is then told by the clock.
+
+Source: jambonz' documentation, "listen" and "WebSocket audio", and for marks its release notes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from runtime.errors import UnexpectedMessage, UnsupportedFormat
+from runtime.wire import fields
+from runtime.wire.telephony import (
+    CallStarted,
+    KeyPressed,
+    MarkReturned,
+    MediaReceived,
+    Packing,
+    TelephonyEvent,
+    WireMessage,
+)
+
+SUBPROTOCOL = "audio.jambonz.org"
+
+RATES = (8_000, 16_000, 24_000, 48_000, 64_000)
+"""Hz."""
+
+
+class JambonzStream:
+    """One listen. No I/O: messages in by :meth:`receive`, messages out as text and bytes."""
+
+    packing = Packing()
+
+    def __init__(self) -> None:
+        self.stream_id: str | None = None
+
+    def receive(self, message: WireMessage) -> TelephonyEvent | None:
+        """
+        Understand one message; None for those that tell nothing.
+
+        Raises:
+            MalformedMessage: Text that is not JSON, a missing field, or half a sample.
+            UnexpectedMessage: Audio before the message about the call.
+            UnsupportedFormat: Stereo, or a rate that jambonz does not have.
+        """
+        if isinstance(message, bytes):
+            if self.stream_id is None:
+                raise UnexpectedMessage("audio before the start")
+            return MediaReceived(fields.whole(message, sample_bytes=2), 0) if message else None
+        parsed = fields.json_object(message)
+        if self.stream_id is None:
+            return self._start(parsed)
+        match parsed.get("event") or parsed.get("type"):
+            case "dtmf":
+                return KeyPressed(fields.key(parsed, "dtmf"))
+            case "mark":
+                data = parsed["data"] if isinstance(parsed.get("data"), dict) else parsed
+                return None if data.get("event") == "cleared" else MarkReturned(fields.text(data, "name"))
+            case _:
+                return None  # playDone, and whatever jambonz adds
+
+    def replies(self) -> Sequence[WireMessage]:
+        return ()
+
+    def play(self, coded: bytes) -> bytes:
+        return coded
+
+    def mark(self, name: str) -> str:
+        return json.dumps({"type": "mark", "data": {"name": name}})
+
+    def clear(self) -> str:
+        return '{"type":"killAudio"}'
+
+    def hang_up(self) -> str:
+        return '{"type":"disconnect"}'
+
+    def _start(self, message: Mapping[str, Any]) -> CallStarted:
+        call_id = fields.text(message, "callSid")
+        rate = fields.number(message, "sampleRate")
+        if rate not in RATES or message.get("mixType", "mono") not in ("mono", "mixed"):
+            raise UnsupportedFormat(
+                f"only mono at {RATES} Hz is spoken here, not {message.get('mixType')!r:.20} at {rate} Hz",
+                fix='set "mixType": "mono" and "sampleRate": 16000',
+            )
+        parameters = {
+            name: str(message[name])
+            for name in ("from", "to", "direction", "callerName")
+            if isinstance(message.get(name), str)
+        }
+        metadata = message.get("metadata")
+        if isinstance(metadata, dict):
+            parameters |= {str(name): str(value) for name, value in metadata.items()}
+        self.stream_id = call_id
+        return CallStarted(call_id, call_id, str(message.get("accountSid") or ""), parameters, rate, "l16")
+
+
+def listen_verbs(
+    stream_url: str, parameters: Mapping[str, str], *, rate: int = 16_000
+) -> list[dict[str, Any]]:
+    """
+    The application that connects a call to us, in both directions.
+
+    Args:
+        stream_url: ``wss://…``; a query is allowed.
+        parameters: Come back as ``metadata``.
+        rate: Hz both ways, one of :data:`RATES`.
+    """
+    listen = {
+        "verb": "listen",
+        "url": stream_url,
+        "mixType": "mono",
+        "sampleRate": rate,
+        "passDtmf": True,
+        "bidirectionalAudio": {"enabled": True, "streaming": True, "sampleRate": rate},
+        "metadata": dict(parameters),
+    }
+    return [{"verb": "answer"}, listen, {"verb": "hangup"}]
