@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 CLIP ?=
 STAMP := $(VENV)/.stamp-dev
 
-.PHONY: run test conformance check format bench bench-voice load setup clean
+.PHONY: run test conformance check format bench bench-voice load soak setup clean
 
 setup: $(STAMP)
 
@@ -40,6 +40,9 @@ bench-voice: $(STAMP)
 	./scripts/setup-bench-voice "$(VENV)"
 	$(BIN)/python -m tests.bench.voice
 	$(BIN)/python -m tests.bench.watermark
+
+soak: $(STAMP)
+	$(BIN)/python -m loadtest --soak 30 --steps 100
 
 load: $(STAMP)
 	$(BIN)/python -m loadtest

@@ -16,11 +16,14 @@ from pathlib import Path
 
 from loadtest.crowd import Plan
 from loadtest.figures import Row
-from loadtest.ramp import capacity, cores, ramp
+from loadtest.ramp import capacity, cores, growth, ramp
 from loadtest.report import HEAD, line, machine, verdict, write_chart, write_json
 from loadtest.server import Server, peer, vivavoce
 
 STEPS = "25,50,100,200,300,400,500,600,700"
+STEP_OVERHEAD = 8.0
+"""Seconds that a step takes beside what it measures: callers start, dial and settle."""
+
 PEER_STEPS = "10,25,40,50,60,75,100,150"
 
 
@@ -54,8 +57,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 crowds=options.callers,
                 steady=options.agent.startswith("agent_tone"),
                 on_row=lambda row: print(line(row), flush=True),
+                keep_going=options.soak is not None,
             )
         print(verdict(mine), flush=True)
+        if options.soak is not None:
+            print(f"memory grew by {100 * growth(mine):.1f} % from the second step to the last")
         rows += mine
     _compare(rows)
     write_json(options.out / "load.json", rows, command="python -m loadtest " + " ".join(sys.argv[1:]))
@@ -87,6 +93,12 @@ def _options() -> argparse.ArgumentParser:
     options.add_argument(
         "--peer", action="append", default=[], help="a module of loadtest/peers to run beside ours"
     )
+    options.add_argument(
+        "--soak",
+        type=float,
+        metavar="MINUTES",
+        help="the same number of calls (the first of --steps) again and again",
+    )
     options.add_argument("--peer-steps", default=PEER_STEPS, help=f"(default {PEER_STEPS})")
     options.add_argument("--python", default=sys.executable, help="interpreter of the peers")
     options.add_argument("--only-peers", action="store_true", help="leave ours out")
@@ -100,6 +112,9 @@ def _targets(
 ) -> list[tuple[AbstractContextManager[Server], str]]:
     targets: list[tuple[AbstractContextManager[Server], str]] = []
     steps = options.steps or STEPS
+    if options.soak is not None:
+        calls = steps.split(",")[0]
+        steps = ",".join([calls] * max(3, round(options.soak * 60 / (options.seconds + STEP_OVERHEAD))))
     if options.address:
         path = f"/telephony/twilio/{options.agent}"
         running = Server("remote", options.address, path, agent=options.agent)

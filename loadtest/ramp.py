@@ -53,13 +53,14 @@ def ramp(
     crowds: int,
     steady: bool,
     on_row: Callable[[Row], None],
+    keep_going: bool = False,
 ) -> list[Row]:
-    """Take the steps in order, and stop after the first that did not hold."""
+    """Take the steps in order, and stop after the first that did not hold, unless told to ``keep_going``."""
     rows: list[Row] = []
     for calls in steps:
         rows.append(step(server, replace(plan, calls=calls), crowds=crowds, steady=steady))
         on_row(rows[-1])
-        if not rows[-1].held:
+        if not rows[-1].held and not keep_going:
             break
         time.sleep(1.0)
     return rows
@@ -68,6 +69,11 @@ def ramp(
 def capacity(rows: Sequence[Row]) -> int:
     """The most calls that were held; 0 if none were."""
     return max((row.calls for row in rows if row.held), default=0)
+
+
+def growth(rows: Sequence[Row]) -> float:
+    """Share by which memory grew from the second of equal steps to the last; the first fills caches."""
+    return rows[-1].rss_mb / rows[1].rss_mb - 1.0 if len(rows) > 2 else 0.0
 
 
 def cores() -> tuple[int | None, int | None]:
