@@ -135,6 +135,8 @@ class EspeakVoice:
     process; across processes espeak's timing agrees to a millisecond.
     """
 
+    statistical = False
+
     def __init__(self, voice: str) -> None:
         self.name = f"espeak:{voice}"
         self._voice, self.gender, self._pitch = VOICES[voice]

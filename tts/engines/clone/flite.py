@@ -154,6 +154,8 @@ def _register(voice: str) -> Any:
 class FliteVoice:
     """One of flite's statistical voices; see :class:`~tts.engines.clone.score.BaseVoice`."""
 
+    statistical = True
+
     def __init__(self, voice: str) -> None:
         self.name = f"flite:{voice}"
         self.gender = VOICES[voice]

@@ -85,6 +85,9 @@ class BaseVoice(Protocol):
     gender: str
     """``female`` or ``male``."""
 
+    statistical: bool
+    """Whether its frames are means of many: then its loudness moves too smoothly."""
+
     def __hash__(self) -> int: ...
 
     def score(self, text: str, *, pace: float = 1.0) -> Score:
