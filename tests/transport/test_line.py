@@ -113,6 +113,13 @@ async def test_prepared_messages_may_be_joined(dial: Dial) -> None:
     assert [await peer.recv() for _ in range(30)] == [f'{{"n":{n}}}' for n in range(30)]
 
 
+async def test_prepared_messages_may_be_binary_too(dial: Dial) -> None:
+    peer, call = await dial()
+    sent: list[str | bytes] = [b"", b"\0\1", "text\0", bytes(500), bytes(70_000)]
+    call.line.write(b"".join(map(call.line.framed, sent)))
+    assert [await peer.recv() for _ in sent] == sent
+
+
 async def test_fragments_are_joined_and_pings_between_them_answered(dial: Dial) -> None:
     peer, call = await dial()
 
