@@ -46,12 +46,20 @@ _BATCH = 256
 SPREADS = (0.08, 0.15)
 """Pitch range a voice may have, as standard deviation of log F0: 1.4 to 2.6 semitones."""
 
-_COARSE, _FINE, _BETWEEN = 0.15, 1.0, 8.0
-_SHARE: Floats = np.full(FEATURES, _FINE, np.float32)
-_SHARE[:CEPSTRA] = _COARSE + (_FINE - _COARSE) / (1 + np.exp((_BETWEEN - np.arange(CEPSTRA)) / 2))
+_KNEE = 8.0
+
+
+def _shares(coarse: float, fine: float) -> Floats:
+    shares = np.full(FEATURES, fine, np.float32)
+    shares[:CEPSTRA] = coarse + (fine - coarse) / (1 + np.exp((_KNEE - np.arange(CEPSTRA)) / 2))
+    return shares
+
+
+CLEAR_SHARES, ROUGH_SHARES = _shares(0.15, 1.0), _shares(0.5, 0.7)
 """
 Share of the clip's real frames in each feature. The coarse shape of the spectrum says which sound it is, and
-the target knows that better; its fine shape says who speaks, and only real frames have it.
+a clear (statistical) base voice knows that better than a few matches in a clip; a rough one does not. The
+fine shape says who speaks, and only real frames have it.
 """
 
 
@@ -76,6 +84,7 @@ class ClonedSpeaker:
     def __init__(self, voiceprint: Voiceprint, base: BaseVoice) -> None:
         self.base = base
         self.level = voiceprint.level
+        self._shares = CLEAR_SHARES if base.statistical else ROUGH_SHARES
         self._print = voiceprint
         self._survey: Survey = survey(base)
         features, labels = voiceprint.features, voiceprint.labels
@@ -141,7 +150,7 @@ class ClonedSpeaker:
         target = self._target(score, labels)
         real = self._print.features[self._nearest(target, labels)].mean(1)
         real = gaussian_filter1d(real, SMOOTH, axis=0)
-        mixed = target + _SHARE * (real - target)
+        mixed = target + self._shares * (real - target)
         mixed[:, 0] = 0.5 * (target[:, 0] + mixed[:, 0])
         mixed[:, CEPSTRA:] = real[:, CEPSTRA:] + (mixed[:, :1] - real[:, :1])
         mixed[:, 1:CEPSTRA] = self._enliven(mixed, silent)[:, 1:CEPSTRA]
