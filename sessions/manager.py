@@ -128,12 +128,14 @@ class SessionManager:
     def _counted(self, session: Session, transport: str) -> Iterator[None]:
         self._sessions.add(session)
         self._empty.clear()
-        with metrics.live_calls.labels(transport).track_inprogress():
-            yield
-        self._sessions.discard(session)
-        session.take_apart()
-        if not self._sessions:
-            self._empty.set()
+        try:
+            with metrics.live_calls.labels(transport).track_inprogress():
+                yield
+        finally:
+            self._sessions.discard(session)
+            session.take_apart()
+            if not self._sessions:
+                self._empty.set()
 
     def retire_voice(self, voice_id: str) -> int:
         """

@@ -38,7 +38,7 @@ def _encoder() -> Any:
 
 
 def identity(samples: Samples, rate: int) -> NDArray[np.float32]:
-    """Unit vector of the speaker by Resemblyzer (Wan et al., ICASSP 2018), which the engine knows nothing of."""
+    """Unit vector of the speaker by Resemblyzer (Wan et al., ICASSP 2018), unknown to the engine."""
     from resemblyzer import preprocess_wav
 
     vector: NDArray[np.float32] = _encoder().embed_utterance(preprocess_wav(samples, source_sr=rate))
