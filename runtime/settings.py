@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
+from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -133,6 +134,33 @@ class Settings(BaseSettings):
     twilio_account_sid: str | None = None
     """With the token, lets us hang up and transfer calls through Twilio's REST API."""
 
+    telnyx_public_key: str | None = None
+    """Checks what Telnyx signs: the account's Ed25519 key, base64."""
+
+    plivo_auth_token: str | None = None
+    """Signs what Plivo sends."""
+
+    vonage_signature_secret: str | None = None
+    """Signs what Vonage sends."""
+
+    signalwire_signing_key: str | None = None
+    """Signs what SignalWire sends."""
+
+    genesys_api_key: str | None = None
+    """Names the AudioHook integration, and lets it in where no client secret is set."""
+
+    genesys_client_secret: str | None = None
+    """Signs the AudioHook handshake: base64, as Genesys has it."""
+
+    telephony_token: str | None = None
+    """Lets in carriers and PBXs that sign nothing: as ``?token=``, as bearer, or as the password of Basic."""
+
+    audiosocket_port: int | None = Field(default=None, ge=0, le=65535)
+    """TCP port for Asterisk's AudioSocket, on the same host; 0 picks a free one, none listens on none."""
+
+    audiosocket_agents: dict[UUID, str] = {}
+    """Agents that a dialplan reaches by a UUID of its own, as JSON: ``{"UUID": "agent_…"}``."""
+
     openai_base_url: str | None = None
     """Chat endpoint of the ``openai`` brain."""
 
@@ -141,6 +169,12 @@ class Settings(BaseSettings):
 
     drain_seconds: float = Field(default=20.0, ge=0)
     """How long live calls may go on after SIGTERM."""
+
+    @model_validator(mode="after")
+    def _one_process_hears_audiosocket(self) -> Self:
+        if self.audiosocket_port is not None and self.workers > 1:
+            raise ValueError("AudioSocket calls are announced to one process: set VIVAVOCE_WORKERS=1")
+        return self
 
     @property
     def store_url(self) -> str:

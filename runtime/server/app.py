@@ -19,6 +19,7 @@ from runtime.media.container import DecodeLimits
 from runtime.server import elevenlabs_socket, media, omni, ops, pages, reference, telephony, webrtc
 from runtime.server.accounts import AccountService, listens_on_loopback
 from runtime.server.agents import AgentService
+from runtime.server.audiosocket import ExpectedCalls, open_audiosocket
 from runtime.server.auth import Authenticator
 from runtime.server.call_log import CallLog
 from runtime.server.calls import open_calls, open_recognizer
@@ -81,6 +82,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None, place: Place |
             leadership = Leadership(place.leader_lock if place else None)
             stack.callback(leadership.leave)
             app.state.services = await build(settings, clock, stack, leadership=leadership)
+            await open_audiosocket(app.state.services, stack)
             if place is not None:
                 app.state.exchange = MetricsExchange(
                     ops.own_page, sockets=place.metrics_sockets, number=place.number
@@ -263,6 +265,8 @@ async def build(
         call_log=call_log,
         transcriber=transcriber,
         webrtc=rtc,
+        secrets=secrets,
+        expected_calls=ExpectedCalls(clock, standing=settings.audiosocket_agents),
     )
 
 

@@ -12,6 +12,7 @@ from runtime.settings import Settings
 if TYPE_CHECKING:
     from runtime.server.accounts import AccountService
     from runtime.server.agents import AgentService
+    from runtime.server.audiosocket import ExpectedCalls
     from runtime.server.auth import Authenticator
     from runtime.server.call_log import CallLog
     from runtime.server.client_secrets import ClientSecrets
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from runtime.server.once import OnceOnly
     from runtime.server.previews import PreviewService
     from runtime.server.provenance import ProvenanceService
+    from runtime.server.secrets import Secrets
     from runtime.server.speech import SpeechService
     from runtime.server.voices import VoiceService
     from runtime.server.webrtc import WebRtcCalls
@@ -66,3 +68,5 @@ class Services:
     call_log: CallLog
     transcriber: Transcriber
     webrtc: WebRtcCalls
+    secrets: Secrets
+    expected_calls: ExpectedCalls
