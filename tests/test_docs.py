@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from runtime.server.carriers import CARRIERS
 from runtime.settings import Settings
 
 ROOT = Path(__file__).parents[1]
@@ -33,13 +34,23 @@ def test_every_setting_is_documented_as_it_is() -> None:
     assert written == settings_table()
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/architecture.md", "docs/turn.md", "docs/operating.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/architecture.md", "docs/turn.md", "docs/operating.md", "docs/telephony.md"]
+)
 def test_links_and_paths_lead_somewhere(page: str) -> None:
     text = (ROOT / page).read_text()
     for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", text):
         assert (ROOT / page).parent.joinpath(target).exists(), f"{page} links to {target}"
     for path in re.findall(r"`((?:runtime|tts|sessions|tests|loadtest|docs)/[\w/]+\.(?:py|md))`", text):
         assert (ROOT / path).exists(), f"{page} names {path}"
+
+
+def test_every_carrier_is_documented_with_what_lets_it_in() -> None:
+    rows = [
+        line for line in (ROOT / "docs" / "telephony.md").read_text().splitlines() if "/telephony/" in line
+    ]
+    for name, carrier in CARRIERS.items():
+        assert any(row.startswith(f"| `{name}` |") and carrier.setting in row for row in rows), name
 
 
 if __name__ == "__main__":

@@ -20,7 +20,6 @@ from runtime.media.frame import PTIME
 from runtime.wire import fields
 from runtime.wire.telephony import (
     CallStarted,
-    CallStopped,
     Coding,
     FlowChanged,
     KeyPressed,
@@ -85,8 +84,6 @@ class ChanWebSocketStream:
                 return FlowChanged(open=False)
             case "MEDIA_XON":
                 return FlowChanged(open=True)
-            case "HANGUP":
-                return CallStopped()
             case _:
                 return None  # QUEUE_DRAINED, STATUS, MEDIA_BUFFERING_COMPLETED, and whatever is added
 
