@@ -286,6 +286,8 @@ class RealtimePeer:
                 call.stop(response_id)
             case actions.ClearPlayback():
                 call.clear_playback()
+            case actions.PressKey(digit):
+                call.press(digit)
             case actions.ItemDeleted() | actions.ItemTruncated() | actions.AppendAudio():
                 # The conversation is changed already, and a client that truncates plays the audio itself.
                 # What is appended beside a microphone track has nobody to hear it.

@@ -123,6 +123,14 @@ class ClearPlayback:
     response_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class PressKey:
+    """The caller pressed a key of the client's keypad."""
+
+    digit: str
+    """One of ``0-9*#A-D``."""
+
+
 Action: TypeAlias = (
     SessionChanged
     | ResolveVoice
@@ -135,4 +143,5 @@ Action: TypeAlias = (
     | CreateResponse
     | CancelResponse
     | ClearPlayback
+    | PressKey
 )

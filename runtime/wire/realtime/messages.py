@@ -18,6 +18,7 @@ REQUIRED: Mapping[str, Mapping[str, type]] = {
     "conversation.item.retrieve": {"item_id": str},
     "conversation.item.truncate": {"item_id": str, "content_index": int, "audio_end_ms": int},
     "conversation.item.delete": {"item_id": str},
+    "vivavoce.dtmf": {"digit": str},
 }
 """Members an event cannot do without."""
 

@@ -20,6 +20,7 @@ from runtime.wire.conversation import (
     new_id,
     spoken_part,
 )
+from runtime.wire.fields import KEYS
 from runtime.wire.realtime import messages, refusals
 from runtime.wire.realtime.actions import (
     Action,
@@ -32,6 +33,7 @@ from runtime.wire.realtime.actions import (
     ItemCreated,
     ItemDeleted,
     ItemTruncated,
+    PressKey,
     ResolveVoice,
     Response,
     SessionChanged,
@@ -130,6 +132,7 @@ class RealtimeProtocol:
             "response.create": self._on_response_create,
             "response.cancel": self._on_response_cancel,
             "output_audio_buffer.clear": self._on_playback_clear,
+            "vivavoce.dtmf": self._on_dtmf,
         }
 
     # The wire
@@ -538,6 +541,12 @@ class RealtimeProtocol:
     def _on_playback_clear(self, event: dict[str, Any]) -> None:
         assert self._playing_id is not None
         self._actions.append(ClearPlayback(self._playing_id))
+
+    def _on_dtmf(self, event: dict[str, Any]) -> None:
+        digit = event["digit"]
+        if digit not in KEYS:
+            raise refusals.invalid_value("digit", digit, sorted(KEYS))
+        self._actions.append(PressKey(digit))
 
     # Parts of the above
 

@@ -106,6 +106,8 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
         ),
     ),
     "output_audio_buffer.clear": (Rule({Fact.SILENT}, Ignore.LATE),),
+    # Ours: the protocol tells servers' keys to clients, and has no word for the other way.
+    "vivavoce.dtmf": (_TRANSCRIPTION_ONLY,),
 }
 
 

@@ -21,6 +21,7 @@ CLIENT_EVENTS = {
     "response.create",
     "response.cancel",
     "output_audio_buffer.clear",
+    "vivavoce.dtmf",
 }
 
 
@@ -50,6 +51,7 @@ def minimal(event_type: str, line: Line) -> dict[str, Any]:
         "item_id": "none",
         "content_index": 0,
         "audio_end_ms": 0,
+        "digit": "5",
     }
     return {name: members[name] for name in REQUIRED.get(event_type, {})}
 
