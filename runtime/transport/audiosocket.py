@@ -133,21 +133,27 @@ class AudioSocketServer:
         assert task is not None
         self._calls.add(task)
         try:
-            await self._serve(reader, writer)
-        except (PeerError, TimeoutError, ConnectionError, EOFError) as error:
-            log.warning("an AudioSocket connection named no call: %s", error or type(error).__name__)
+            named = await self._named(reader, writer)
+            if named is not None:
+                await self._on_call(*named)
         finally:
             self._calls.discard(task)
             writer.close()
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _named(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> tuple[UUID, AudioSocketLine] | None:
+        """The call of a connection, and its line; None where it names none in time."""
         reading = FrameReader()
         frames: list[bytes] = []
-        async with asyncio.timeout(UUID_PATIENCE):
-            while not frames:
-                data = await reader.read(READ_BYTES)
-                if not data:
-                    raise EOFError
-                frames = reading.push(data)
-        call = call_id(frames[0])
-        await self._on_call(call, AudioSocketLine(reader, writer, reading, frames[1:]))
+        try:
+            async with asyncio.timeout(UUID_PATIENCE):
+                while not frames:
+                    data = await reader.read(READ_BYTES)
+                    if not data:
+                        return None
+                    frames = reading.push(data)
+            return call_id(frames[0]), AudioSocketLine(reader, writer, reading, frames[1:])
+        except (PeerError, TimeoutError, ConnectionError) as error:
+            log.warning("an AudioSocket connection named no call: %s", error or type(error).__name__)
+            return None

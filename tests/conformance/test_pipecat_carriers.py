@@ -1,4 +1,4 @@
-"""Pipecat's serializers of other carriers read what we write, and we read theirs. Needs the extra ``peers``."""
+"""Pipecat's serializers of other carriers read what we write, and we theirs. Needs the extra ``peers``."""
 
 from __future__ import annotations
 

@@ -29,7 +29,8 @@ HOOK_PARTS = {
     "x-api-key": HOOK_KEY,
     "signature": "sig1=:NZBwyBHRRyRoeLqy1IzOa9VYBuI8TgMFt2GRDkDuJh4=:",
     "signature-input": 'sig1=("@request-target" "@authority" "audiohook-organization-id"'
-    f' "audiohook-session-id" "audiohook-correlation-id" "x-api-key");keyid="{HOOK_KEY}";nonce="VGhpc0lzQVVuaXF1ZU5vbmNl"'
+    ' "audiohook-session-id" "audiohook-correlation-id" "x-api-key")'
+    f';keyid="{HOOK_KEY}";nonce="VGhpc0lzQVVuaXF1ZU5vbmNl"'
     ';alg="hmac-sha256";created=1641013200;expires=3282026430',
 }
 
