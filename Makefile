@@ -17,6 +17,7 @@ run: $(STAMP)
 	$(BIN)/vivavoce demo $(if $(CLIP),--clip "$(CLIP)")
 
 test: $(STAMP)
+	./scripts/setup-test "$(PYTHON)"
 	$(BIN)/pytest
 
 conformance: $(STAMP)

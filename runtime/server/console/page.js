@@ -20,6 +20,7 @@ const strip = new Strip($("strip"));
 let api = null;
 let call = null;
 let lossTimer = null;
+let answering = false;
 
 function say(text, { bad = false } = {}) {
   $("status").textContent = text;
@@ -41,6 +42,7 @@ async function talk() {
   const transport = document.querySelector("[name=transport]:checked").value;
   captions.clear();
   strip.reset();
+  answering = false;
   inCall(true);
   say("Calling…");
   call = new CALLS[transport]({ key: api.key, agent: $("agent").value });
@@ -66,8 +68,14 @@ function heard(event) {
   strip.apply(event);
   if (event.type === "error") say(event.error.message, { bad: true });
   if (event.type === "input_audio_buffer.speech_started") say("Listening…");
-  if (event.type === "response.created") say("Answering…");
-  if (event.type === "response.done") say("Connected. Speak, or type.");
+  if (event.type === "response.created") {
+    answering = true;
+    say("Answering…");
+  }
+  if (event.type === "response.done") {
+    answering = false;
+    say("Connected. Speak, or type.");
+  }
 }
 
 function level({ side, dbfs }) {
@@ -123,6 +131,7 @@ $("type").addEventListener("submit", (event) => {
   event.preventDefault();
   const text = $("text").value.trim();
   if (!text || !call) return;
+  if (answering) call.interrupt();
   call.send({
     type: "conversation.item.create",
     item: { type: "message", role: "user", content: [{ type: "input_text", text }] },

@@ -75,6 +75,11 @@ export class WebRtcCall extends EventTarget {
     this.emit("event", event);
   }
 
+  interrupt() {
+    this.send({ type: "response.cancel" });
+    this.send({ type: "output_audio_buffer.clear" });
+  }
+
   mute(muted) {
     for (const track of this.stream.getAudioTracks()) track.enabled = !muted;
   }

@@ -85,6 +85,11 @@ export class WebSocketCall extends EventTarget {
     }
   }
 
+  interrupt() {
+    this.send({ type: "response.cancel" });
+    this.playback.port.postMessage({ kind: "flush" });
+  }
+
   mute(muted) {
     for (const track of this.stream.getAudioTracks()) track.enabled = !muted;
   }
