@@ -28,7 +28,8 @@ def recording() -> bytes:
 
 
 def workers_of(fleet: LiveServer) -> set[str]:
-    page = fleet.client().get("/metrics").text
+    with fleet.client() as client:
+        page = client.get("/metrics").text
     cpu = [line for line in page.splitlines() if line.startswith("process_cpu_seconds_total{")]
     return {line.split('worker="')[1].split('"')[0] for line in cpu}
 
