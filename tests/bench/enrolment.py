@@ -13,6 +13,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 from runtime.cli.reference import synthesise_reference
 from tests.bench.machine import percentile
 from tts.voices.enrol import EnrolmentService
+from tts.voices.upload import Upload
 
 ROUNDS = 5
 CLIP_SECONDS = 10.0
@@ -21,14 +22,16 @@ CLIP_SECONDS = 10.0
 def main() -> None:
     """Print the table."""
     service = EnrolmentService("clone")
-    upload = _ten_seconds()
+    uploads = [Upload(_ten_seconds(), None)]
     gate: list[float] = []
     clone: list[float] = []
     for _ in range(ROUNDS):
         started = time.perf_counter()
-        report = service.judge(upload, "strict")
+        report = service.judge(uploads, "strict")
         judged = time.perf_counter()
-        service.clone(upload, "voice_bench")
+        if report.window is None:
+            raise SystemExit(f"the gate rejects the reference: {report.reasons}")
+        service.clone(uploads, report.window, "voice_bench")
         gate.append(judged - started)
         clone.append(time.perf_counter() - judged)
     print("| figure | median |\n|---|---|")
