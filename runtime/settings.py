@@ -161,6 +161,15 @@ class Settings(BaseSettings):
     audiosocket_agents: dict[UUID, str] = {}
     """Agents that a dialplan reaches by a UUID of its own, as JSON: ``{"UUID": "agent_…"}``."""
 
+    transcription_base_url: str | None = None
+    """OpenAI-compatible endpoint that recognises speech in place of the embedded recogniser."""
+
+    transcription_api_key: str | None = None
+    """Its key."""
+
+    transcription_model: str = "whisper-1"
+    """What it calls its model."""
+
     openai_base_url: str | None = None
     """Chat endpoint of the ``openai`` brain."""
 

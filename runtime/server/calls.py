@@ -34,6 +34,7 @@ from sessions.equipment import Equipment
 from sessions.hearing import Hearing
 from sessions.manager import SessionManager
 from sessions.recognizer import Recognizer
+from sessions.recognizers.openai_transcription import OpenAIRecognizer
 from sessions.recognizers.sphinx import SphinxRecognizer
 from sessions.timeline import Timeline
 from tts.phrases import PhraseBook
@@ -98,9 +99,17 @@ async def open_recognizer(settings: Settings, stack: AsyncExitStack) -> Recogniz
     Raises:
         RecognitionError: It does not start.
     """
-    if not settings.recognizer_workers:
+    recognizer: OpenAIRecognizer | SphinxRecognizer
+    if settings.transcription_base_url:
+        client = AsyncOpenAI(
+            base_url=settings.transcription_base_url, api_key=settings.transcription_api_key or "none"
+        )
+        stack.push_async_callback(client.close)
+        recognizer = OpenAIRecognizer(client, model=settings.transcription_model)
+    elif settings.recognizer_workers:
+        recognizer = SphinxRecognizer(workers=settings.recognizer_workers)
+    else:
         return None
-    recognizer = SphinxRecognizer(workers=settings.recognizer_workers)
     stack.push_async_callback(recognizer.close)
     await recognizer.start()
     return recognizer
