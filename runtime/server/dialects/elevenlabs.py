@@ -338,7 +338,9 @@ def _labels(text: str | None) -> dict[str, Any]:
     try:
         labels = json.loads(text)
     except ValueError:
-        labels = None
+        labels = text
+    if labels is None:  # what the Python SDK sends for none
+        return {}
     if not isinstance(labels, dict):
         raise InvalidRequest("labels is not a JSON object.", param="labels")
     return labels
