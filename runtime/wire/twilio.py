@@ -16,7 +16,6 @@ from __future__ import annotations
 import binascii
 import hashlib
 import hmac
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from json.encoder import encode_basestring_ascii as _quoted
@@ -26,6 +25,7 @@ from xml.sax.saxutils import quoteattr
 
 from runtime.errors import MalformedMessage, UnexpectedMessage, UnsupportedFormat
 from runtime.media.g711 import G711_RATE
+from runtime.wire.fields import KEYS, child, json_object, text
 from runtime.wire.telephony import (
     CallStarted,
     CallStopped,
@@ -36,11 +36,6 @@ from runtime.wire.telephony import (
     TelephonyEvent,
     WireMessage,
 )
-
-KEYS = frozenset("0123456789*#ABCD")
-
-LARGEST_MESSAGE = 64 * 1024
-"""Characters. Twilio's own are about 300; six seconds of audio is nobody's packet."""
 
 LARGEST_GAP = 2 * G711_RATE
 """Samples. A longer jump of the timestamp is a clock that was set, not audio that was lost."""
@@ -93,7 +88,7 @@ class TwilioStream:
         if usual is not None:
             before, timestamp, payload, behind = usual.groups()
             return self._media(before or behind, timestamp, payload)
-        parsed = _parsed(message)
+        parsed = json_object(message)
         match parsed.get("event"):
             case "media":
                 return self._long_media(parsed)
@@ -103,7 +98,7 @@ class TwilioStream:
                 return self._dtmf(parsed)
             case "mark":
                 self._require_start("mark")
-                return MarkReturned(_text(_object(parsed, "mark"), "name"))
+                return MarkReturned(text(child(parsed, "mark"), "name"))
             case "stop":
                 self.stopped = True
                 return CallStopped()
@@ -138,18 +133,18 @@ class TwilioStream:
     def _start(self, message: Mapping[str, Any]) -> CallStarted:
         if self.stream_id is not None:
             raise UnexpectedMessage("the stream has started already")
-        start = _object(message, "start")
-        audio = _object(start, "mediaFormat")
+        start = child(message, "start")
+        audio = child(start, "mediaFormat")
         found = (audio.get("encoding"), str(audio.get("sampleRate")), str(audio.get("channels")))
         if found != ("audio/x-mulaw", str(G711_RATE), "1"):
             raise UnsupportedFormat(f"only mono audio/x-mulaw at 8000 Hz is spoken here, not {found}")
         parameters = start.get("customParameters")
         if parameters is not None and not isinstance(parameters, dict):
             raise MalformedMessage("customParameters must be an object")
-        stream_id = _text(start if "streamSid" in start else message, "streamSid")
+        stream_id = text(start if "streamSid" in start else message, "streamSid")
         started = CallStarted(
             stream_id=stream_id,
-            call_id=_text(start, "callSid"),
+            call_id=text(start, "callSid"),
             account_id=str(start.get("accountSid") or ""),
             parameters={str(name): str(value) for name, value in (parameters or {}).items()},
             rate=G711_RATE,
@@ -159,7 +154,7 @@ class TwilioStream:
         return started
 
     def _long_media(self, message: Mapping[str, Any]) -> MediaReceived | None:
-        media = _object(message, "media")
+        media = child(message, "media")
         if media.get("track", "inbound") != "inbound":
             return None
         timestamp = str(media.get("timestamp", ""))
@@ -168,7 +163,7 @@ class TwilioStream:
         stream_id = message.get("streamSid")
         if stream_id is not None and not isinstance(stream_id, str):
             raise MalformedMessage("streamSid is not text")
-        return self._media(stream_id, timestamp, _text(media, "payload"))
+        return self._media(stream_id, timestamp, text(media, "payload"))
 
     def _media(self, stream_id: str | None, timestamp: str, encoded: str) -> MediaReceived | None:
         self._require_start("media")
@@ -191,7 +186,7 @@ class TwilioStream:
 
     def _dtmf(self, message: Mapping[str, Any]) -> KeyPressed:
         self._require_start("dtmf")
-        digit = _text(_object(message, "dtmf"), "digit").upper()
+        digit = text(child(message, "dtmf"), "digit").upper()
         if digit not in KEYS:
             raise MalformedMessage(f"a telephone has no key {digit[:8]!r}")
         return KeyPressed(digit)
@@ -204,32 +199,6 @@ class TwilioStream:
         if self.stream_id is None:
             raise UnexpectedMessage("nothing can be sent before the stream has started")
         return _quoted(self.stream_id)
-
-
-def _parsed(text: str) -> dict[str, Any]:
-    if len(text) > LARGEST_MESSAGE:
-        raise MalformedMessage(f"{len(text)} characters in one message; {LARGEST_MESSAGE} are read")
-    try:
-        message = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise MalformedMessage(f"not JSON: {error}") from None
-    if not isinstance(message, dict):
-        raise MalformedMessage("a message is a JSON object")
-    return message
-
-
-def _object(parent: Mapping[str, Any], name: str) -> dict[str, Any]:
-    child = parent.get(name)
-    if not isinstance(child, dict):
-        raise MalformedMessage(f"{name} is missing, or is not an object")
-    return child
-
-
-def _text(parent: Mapping[str, Any], name: str) -> str:
-    value = parent.get(name)
-    if not isinstance(value, str) or not value:
-        raise MalformedMessage(f"{name} is missing, or is not text")
-    return value
 
 
 def twiml(stream_url: str, parameters: Mapping[str, str]) -> str:
