@@ -63,8 +63,9 @@ synthesis_rtf = Histogram(
     "Synthesis seconds per second of audio, per utterance; under 1 keeps up.",
     buckets=(0.01, 0.02, 0.03, 0.05, 0.08, 0.12, 0.2, 0.3, 0.5, 0.8, 1.0, 2.0),
 )
-synthesis_backlog_seconds = Gauge(
-    "vivavoce_synthesis_backlog_seconds", "Audio that waits to be synthesised, seconds of work for the pool."
+synthesis_lateness_seconds = Gauge(
+    "vivavoce_synthesis_lateness_seconds",
+    "How far past its deadline the most urgent call is that waits for synthesis, seconds; 0 keeps up.",
 )
 phrase_cache_hits = Counter("vivavoce_phrase_cache_hits", "Utterances that were already encoded.")
 phrase_cache_misses = Counter("vivavoce_phrase_cache_misses", "Utterances that had to be made.")

@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
+from runtime import metrics
 from runtime.clock import Clock
 from runtime.errors import SynthesisFailed
 from runtime.media.frame import Pcm
@@ -157,10 +158,13 @@ class PhraseBook:
 
     def _recital(self, key: _Key, conditioning: Conditioning, wire: WireFormat) -> _Recital:
         if key in self._phrases:
+            metrics.phrase_cache_hits.inc()
             self._phrases.move_to_end(key)
             return self._phrases[key]
         if key in self._making:
+            metrics.phrase_cache_hits.inc()
             return self._making[key]
+        metrics.phrase_cache_misses.inc()
         recital = self._making[key] = _Recital()
         task = asyncio.create_task(self._make(key, recital, conditioning, wire), name="make a phrase")
         self._tasks.add(task)
@@ -202,3 +206,4 @@ class PhraseBook:
         while self._held_bytes > self._max_bytes:
             _, oldest = self._phrases.popitem(last=False)
             self._held_bytes -= oldest.size_bytes
+        metrics.phrase_cache_bytes.set(self._held_bytes)

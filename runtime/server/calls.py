@@ -75,6 +75,7 @@ async def open_calls(
             pacer.tally, bounds=LATENESS_BUCKETS, queued_seconds=lambda: pacer.queued_seconds
         )
     )
+    metrics.synthesis_lateness_seconds.set_function(engine.lateness)
     door = Admission()
 
     async def admit() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from runtime import metrics
 from runtime.clock import Clock
 from runtime.errors import AtCapacity, EnrolmentError, VivavoceError, WorkerDied
 from runtime.server.leadership import Leadership
@@ -289,6 +290,10 @@ class Enrolments:
         now = self._clock.wall()
         moved = await store.voices.advance(tenant_id, voice_id, come_from=come_from, to=to, at=now, **columns)
         if moved:
+            metrics.enrolments.labels(str(to)).inc()
+            row = await store.voices.find(tenant_id, voice_id)
+            if row is not None:
+                metrics.enrolment_seconds.observe(max(0.0, now - row.created_at))
             if to is not VoiceState.READY:
                 await store.ledger.refund(tenant_id, kind="clone", ref=voice_id, at=now)
             await store.audit.append(tenant_id, verb=f"voice.{to}", object=voice_id, at=now)

@@ -21,6 +21,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.frames import Opcode
 from websockets.http11 import Request
 
+from runtime import metrics
 from runtime.errors import TransportClosed
 from runtime.transport.line import DIRECT, OnMessage
 from runtime.transport.websocket import BACKLOG_BYTES, TRY_AGAIN_LATER
@@ -231,6 +232,7 @@ class DirectLine:
     def _check_backlog(self) -> None:
         waiting = self._protocol.transport.get_write_buffer_size()
         if waiting > self._limit:
+            metrics.slow_readers.inc()
             self._closed = TransportClosed(
                 f"the peer stopped reading: {waiting} bytes wait, {self._limit} may",
                 close_code=TRY_AGAIN_LATER,

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
+from runtime import metrics
 from runtime.errors import TransportClosed
 
 Message = dict[str, Any]
@@ -104,6 +105,7 @@ class WebSocketWriter:
         self._backlog_bytes += size
         if self._backlog_bytes > self._limit:
             waiting = self._backlog_bytes
+            metrics.slow_readers.inc()
             self._end(
                 TransportClosed(
                     f"the peer stopped reading: {waiting} bytes wait, {self._limit} may",

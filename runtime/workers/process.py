@@ -163,6 +163,8 @@ class WorkerProcess:
 
     async def _supervise(self, child: SpawnedChild) -> None:
         """Whenever a child is gone, say how it ended and bring up its successor."""
+        from runtime import metrics  # here: children import this package too, and start faster without
+
         while True:
             await asyncio.shield(child.gone)
             self._child = None
@@ -170,6 +172,7 @@ class WorkerProcess:
             status = await child.end()
             died = self._obituary(status)
             log.warning(died.message)
+            metrics.worker_deaths.labels(self.name).inc()
             self._fail_serving(died)
             child = await self._succeed()
 
