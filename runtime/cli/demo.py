@@ -167,7 +167,8 @@ def _start_server(port: int, url: str) -> subprocess.Popen[bytes]:
     if _is_ready(url):
         fail(f"something already serves on {url}", fix="stop it, or choose another port: VIVAVOCE_PORT=8090")
         raise typer.Exit(1)
-    environment = {**os.environ, "VIVAVOCE_PORT": str(port)}
+    # The show is what is worth reading here, unless somebody asks for more.
+    environment = {"VIVAVOCE_LOG_LEVEL": "warning", **os.environ, "VIVAVOCE_PORT": str(port)}
     # Its own process group: Ctrl-C reaches it through us, after the goodbye.
     server = subprocess.Popen(
         [sys.executable, "-m", "runtime", "serve"], env=environment, start_new_session=True
