@@ -108,6 +108,11 @@ def decode_upload(
             raise Undecodable(
                 "cannot decode audio: the file holds no sound", fix="upload a recording of a voice"
             )
+        if stream.codec_context is None:  # the header names a coding that nobody knows
+            raise Undecodable(
+                "cannot decode audio: the file's coding is unknown",
+                fix="save the recording as WAV and upload that",
+            )
         rate, channels = stream.codec_context.sample_rate, stream.codec_context.channels
         _check_shape(rate, channels, limits)
         blocks = list(_blocks(container, stream, rate=rate, channels=channels, limits=limits))

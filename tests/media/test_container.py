@@ -175,6 +175,13 @@ def test_many_channels_share_one_bound_on_memory() -> None:
         decode_upload(data, limits=limits)
 
 
+def test_a_coding_nobody_knows_is_refused() -> None:
+    damaged = bytearray(wav(bytes(2_400), form=form(PCM, 16)))
+    damaged[34] = 0  # bits a sample
+    with pytest.raises(Undecodable):
+        decode_upload(bytes(damaged))
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     cut=st.integers(0, 9_000),
