@@ -13,6 +13,7 @@ a resumed call) must reach that process, so such clients need a server of one pr
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import logging
 import multiprocessing
 import os
@@ -27,6 +28,7 @@ from runtime.server.listen import listen
 from runtime.server.place import Place
 from runtime.settings import Settings
 from runtime.store.database import Database
+from runtime.workers.child import PR_SET_PDEATHSIG
 
 log = logging.getLogger(__name__)
 
@@ -101,10 +103,7 @@ def _serve(settings: Settings, place: Place, door: socket.socket, parent: int) -
 
 def _end_with(parent: int) -> None:
     """Be told to drain when the parent is gone, however it went."""
-    import ctypes
-
-    pr_set_pdeathsig = 1
-    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM, 0, 0, 0)
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
     if os.getppid() != parent:
         raise SystemExit("the parent is gone")
 
