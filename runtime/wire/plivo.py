@@ -15,120 +15,48 @@ from __future__ import annotations
 import binascii
 import hashlib
 import hmac
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from runtime.errors import UnexpectedMessage, UnsupportedFormat
 from runtime.wire import fields
-from runtime.wire.telephony import (
-    CallStarted,
-    CallStopped,
-    Coding,
-    KeyPressed,
-    MarkReturned,
-    MediaReceived,
-    Packing,
-    TelephonyEvent,
-    WireMessage,
-)
+from runtime.wire.media_stream import MediaStream, Spelling
+from runtime.wire.telephony import CallStarted
 from runtime.wire.xml import attribute, content, document
 
-_CODINGS: Mapping[str, Coding] = {"audio/x-mulaw": "pcmu", "audio/x-l16": "l16"}
-_CONTENT_TYPES: Mapping[Coding, str] = {coding: name for name, coding in _CODINGS.items()}
-_RATES = {"pcmu": (8_000,), "l16": (8_000, 16_000)}
 
+class PlivoStream(MediaStream):
+    """One audio stream; ``keepCallAlive`` ends with its socket."""
 
-class PlivoStream:
-    """One audio stream. No I/O: messages in by :meth:`receive`, messages out as text."""
-
-    packing = Packing()
-
-    def __init__(self) -> None:
-        self.stream_id: str | None = None
-        self.stopped = False
-        self._sample_bytes = 1
-        self._media_head = ""
-
-    def receive(self, message: WireMessage) -> TelephonyEvent | None:
-        """
-        Understand one message; None for those that tell nothing.
-
-        Raises:
-            MalformedMessage: Not JSON, or a field is missing or is not what it should be.
-            UnexpectedMessage: Legal, but not now.
-            UnsupportedFormat: Neither mu-law nor linear PCM at 8 or 16 kHz.
-        """
-        parsed = fields.json_object(message)
-        event = fields.text(parsed, "event")
-        if event == "start":
-            return self._start(parsed)
-        if event not in ("media", "dtmf", "playedStream", "stop"):
-            return None  # clearedAudio, and whatever Plivo adds
-        if self.stream_id is None or self.stopped:
-            raise UnexpectedMessage(f"{event} {'after the stop' if self.stopped else 'before the start'}")
-        match event:
-            case "media":
-                media = fields.child(parsed, "media")
-                if media.get("track", "inbound") != "inbound":
-                    return None
-                return MediaReceived(fields.audio(media, "payload", sample_bytes=self._sample_bytes), 0)
-            case "dtmf":
-                return KeyPressed(fields.key(fields.child(parsed, "dtmf")))
-            case "playedStream":
-                return MarkReturned(fields.text(parsed, "name"))
-            case _:
-                self.stopped = True
-                return CallStopped()
-
-    def replies(self) -> Sequence[WireMessage]:
-        return ()
-
-    def play(self, coded: bytes) -> str:
-        return f'{self._media_head}{fields.base64_text(coded)}"}}}}'
+    spelling = Spelling(
+        codings={"mulaw": "pcmu", "l16": "l16"},
+        linear_rates=(8_000, 16_000),
+        fix='set contentType="audio/x-l16;rate=16000"',
+        stream_id="streamId",
+        call_id="callId",
+        account_id="accountId",
+        returned_mark="playedStream",
+    )
 
     def mark(self, name: str) -> str:
-        return json.dumps({"event": "checkpoint", "streamId": self._id(), "name": name})
+        return f'{{"event":"checkpoint",{self._address()},"name":{quoted(name)}}}'
 
     def clear(self) -> str:
-        return json.dumps({"event": "clearAudio", "streamId": self._id()})
+        return f'{{"event":"clearAudio",{self._address()}}}'
 
-    def hang_up(self) -> None:
-        """The stream has no word for it: ``keepCallAlive`` ends with the socket."""
-
-    def _start(self, message: Mapping[str, Any]) -> CallStarted:
-        if self.stream_id is not None:
-            raise UnexpectedMessage("the stream has started already")
-        start = fields.child(message, "start")
-        audio = fields.child(start, "mediaFormat")
-        coding = _CODINGS.get(str(audio.get("encoding")))
-        rate = fields.number(audio, "sampleRate")
-        if coding is None or rate not in _RATES[coding]:
-            raise UnsupportedFormat(
-                f"only audio/x-mulaw at 8000 Hz and audio/x-l16 are spoken here, not {dict(audio)}",
-                fix='set contentType="audio/x-l16;rate=16000"',
-            )
-        started = CallStarted(
-            stream_id=fields.text(start, "streamId"),
-            call_id=fields.text(start, "callId"),
-            account_id=str(start.get("accountId") or ""),
-            parameters=_headers(str(message.get("extra_headers") or "")),
-            rate=rate,
-            coding=coding,
+    def _head(self, started: CallStarted) -> str:
+        content_type = "audio/x-mulaw" if started.coding == "pcmu" else "audio/x-l16"
+        return (
+            f'{{"event":"playAudio","media":{{"contentType":"{content_type}",'
+            f'"sampleRate":{started.rate},"payload":"'
         )
-        self.stream_id = started.stream_id
-        self._sample_bytes = 2 if coding == "l16" else 1
-        self._media_head = (
-            f'{{"event":"playAudio","media":{{"contentType":"{_CONTENT_TYPES[coding]}",'
-            f'"sampleRate":{rate},"payload":"'
-        )
-        return started
 
-    def _id(self) -> str:
-        if self.stream_id is None:
-            raise UnexpectedMessage("nothing can be sent before the stream has started")
-        return self.stream_id
+    def _mark_name(self, message: Mapping[str, Any]) -> str:
+        return fields.text(message, "name")
+
+    def _parameters(self, message: Mapping[str, Any], start: Mapping[str, Any]) -> dict[str, str]:
+        return _headers(str(message.get("extra_headers") or ""))
 
 
 def _headers(given: str) -> dict[str, str]:

@@ -17,28 +17,15 @@ import binascii
 import hashlib
 import hmac
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from json.encoder import encode_basestring_ascii as _quoted
-from typing import Any
+from collections.abc import Iterator, Mapping
 from urllib.parse import SplitResult, urlsplit
-from xml.sax.saxutils import quoteattr
 
-from runtime.errors import MalformedMessage, UnexpectedMessage, UnsupportedFormat
-from runtime.media.g711 import G711_RATE
-from runtime.wire.fields import KEYS, child, json_object, text
-from runtime.wire.telephony import (
-    CallStarted,
-    CallStopped,
-    KeyPressed,
-    MarkReturned,
-    MediaReceived,
-    Packing,
-    TelephonyEvent,
-    WireMessage,
-)
-
-LARGEST_GAP = 2 * G711_RATE
-"""Samples. A longer jump of the timestamp is a clock that was set, not audio that was lost."""
+from runtime.errors import MalformedMessage, UnexpectedMessage
+from runtime.media.line_codec import LineCodec
+from runtime.wire.arrival import ByTimestamp
+from runtime.wire.media_stream import MediaStream, Spelling
+from runtime.wire.telephony import TelephonyEvent, WireMessage
+from runtime.wire.xml import attribute, document
 
 _MEDIA = re.compile(
     r'\{"event": ?"media", ?"sequenceNumber": ?"\d{1,15}", ?(?:"streamSid": ?"(\w{1,64})", ?)?'
@@ -52,153 +39,34 @@ takes a quarter of the time of parsing; any other spelling goes the long way.
 """
 
 
-class TwilioStream:
-    """
-    One media stream. No I/O: messages in by :meth:`receive`, messages out as text.
+class TwilioStream(MediaStream):
+    """One media stream."""
 
-    A message that breaks the protocol raises and changes nothing: the caller decides how many are too many.
-    """
-
-    packing = Packing()
-
-    def __init__(self) -> None:
-        self.stream_id: str | None = None
-        """Set by ``start``; audio can be sent from then on."""
-        self.stopped = False
-        self.missing_samples = 0
-        """Lost, by the timestamps."""
-        self.late = 0
-        """Media messages that were older than what had been heard; they are dropped."""
-        # Timestamp at which the next media message is expected, in samples.
-        self._next_sample: int | None = None
-        self._media_head = ""
+    spelling = Spelling(codings={"mulaw": "pcmu"}, fix="leave the codec to Twilio")
 
     def receive(self, message: WireMessage) -> TelephonyEvent | None:
-        """
-        Understand one message; None for those that tell nothing.
-
-        Raises:
-            MalformedMessage: Not JSON, or a field is missing or is not what it should be.
-            UnexpectedMessage: Legal, but not now: media before the start, a second start.
-            UnsupportedFormat: The stream is not mono mu-law at 8 kHz.
-        """
-        if not isinstance(message, str):
-            raise MalformedMessage("Twilio speaks text")
-        usual = _MEDIA.fullmatch(message)
-        if usual is not None:
-            before, timestamp, payload, behind = usual.groups()
-            return self._media(before or behind, timestamp, payload)
-        parsed = json_object(message)
-        match parsed.get("event"):
-            case "media":
-                return self._long_media(parsed)
-            case "start":
-                return self._start(parsed)
-            case "dtmf":
-                return self._dtmf(parsed)
-            case "mark":
-                self._require_start("mark")
-                return MarkReturned(text(child(parsed, "mark"), "name"))
-            case "stop":
-                self.stopped = True
-                return CallStopped()
-            case str():
-                return None  # connected, and whatever Twilio adds
-            case _:
-                raise MalformedMessage("a message needs an event, as text")
-
-    def replies(self) -> Sequence[WireMessage]:
-        """Nothing: Twilio asks for no answers."""
-        return ()
-
-    def play(self, coded: bytes) -> str:
-        """Mu-law to be played after what was sent before, any length."""
-        return self.media(binascii.b2a_base64(coded, newline=False).decode("ascii"))
-
-    def media(self, payload: str) -> str:
-        """Audio to be played after what was sent before: base64 of mu-law, any length."""
-        return f'{self._media_head}{payload}"}}}}'
-
-    def mark(self, name: str) -> str:
-        """A label that comes back when everything sent before it has been played."""
-        return f'{{"event":"mark","streamSid":{self._quoted_id()},"mark":{{"name":{_quoted(name)}}}}}'
-
-    def clear(self) -> str:
-        """Drop what has been sent and not yet played. Its marks come back at once."""
-        return f'{{"event":"clear","streamSid":{self._quoted_id()}}}'
-
-    def hang_up(self) -> None:
-        """Twilio has no word for it: its REST API ends the call, or what follows in the TwiML."""
-
-    def _start(self, message: Mapping[str, Any]) -> CallStarted:
-        if self.stream_id is not None:
-            raise UnexpectedMessage("the stream has started already")
-        start = child(message, "start")
-        audio = child(start, "mediaFormat")
-        found = (audio.get("encoding"), str(audio.get("sampleRate")), str(audio.get("channels")))
-        if found != ("audio/x-mulaw", str(G711_RATE), "1"):
-            raise UnsupportedFormat(f"only mono audio/x-mulaw at 8000 Hz is spoken here, not {found}")
-        parameters = start.get("customParameters")
-        if parameters is not None and not isinstance(parameters, dict):
-            raise MalformedMessage("customParameters must be an object")
-        stream_id = text(start if "streamSid" in start else message, "streamSid")
-        started = CallStarted(
-            stream_id=stream_id,
-            call_id=text(start, "callSid"),
-            account_id=str(start.get("accountSid") or ""),
-            parameters={str(name): str(value) for name, value in (parameters or {}).items()},
-            rate=G711_RATE,
-        )
-        self.stream_id = stream_id
-        self._media_head = f'{{"event":"media","streamSid":{_quoted(stream_id)},"media":{{"payload":"'
-        return started
-
-    def _long_media(self, message: Mapping[str, Any]) -> MediaReceived | None:
-        media = child(message, "media")
-        if media.get("track", "inbound") != "inbound":
-            return None
-        timestamp = str(media.get("timestamp", ""))
-        if not timestamp.isascii() or not timestamp.isdigit() or len(timestamp) > 12:
-            raise MalformedMessage(f"a timestamp counts milliseconds, not {timestamp[:40]!r}")
-        stream_id = message.get("streamSid")
-        if stream_id is not None and not isinstance(stream_id, str):
-            raise MalformedMessage("streamSid is not text")
-        return self._media(stream_id, timestamp, text(media, "payload"))
-
-    def _media(self, stream_id: str | None, timestamp: str, encoded: str) -> MediaReceived | None:
+        usual = _MEDIA.fullmatch(message) if isinstance(message, str) else None
+        if usual is None:
+            return super().receive(message)
         self._require_start("media")
+        before, timestamp, encoded, behind = usual.groups()
+        stream_id = before or behind
         if stream_id is not None and stream_id != self.stream_id:
-            raise UnexpectedMessage(f"media of another stream, {stream_id[:64]}")
+            raise UnexpectedMessage(f"media of another stream, {stream_id}")
         try:
             payload = binascii.a2b_base64(encoded, strict_mode=True)
-        except (binascii.Error, ValueError) as error:
+        except ValueError as error:
             raise MalformedMessage(f"the payload is not base64: {error}") from None
-        at = int(timestamp) * G711_RATE // 1000
-        missing = 0 if self._next_sample is None else at - self._next_sample
-        if -LARGEST_GAP < missing < 0:
-            self.late += 1
-            return None
-        if abs(missing) >= LARGEST_GAP:
-            missing = 0
-        self._next_sample = at + len(payload)
-        self.missing_samples += missing
-        return MediaReceived(payload, missing)
+        return self._by_timestamp.at(int(timestamp), payload)
 
-    def _dtmf(self, message: Mapping[str, Any]) -> KeyPressed:
-        self._require_start("dtmf")
-        digit = text(child(message, "dtmf"), "digit").upper()
-        if digit not in KEYS:
-            raise MalformedMessage(f"a telephone has no key {digit[:8]!r}")
-        return KeyPressed(digit)
+    @property
+    def missing_samples(self) -> int:
+        """Lost, by the timestamps."""
+        return self._by_timestamp.missing_samples
 
-    def _require_start(self, event: str) -> None:
-        if self.stream_id is None or self.stopped:
-            raise UnexpectedMessage(f"{event} {'after the stop' if self.stopped else 'before the start'}")
-
-    def _quoted_id(self) -> str:
-        if self.stream_id is None:
-            raise UnexpectedMessage("nothing can be sent before the stream has started")
-        return _quoted(self.stream_id)
+    def _arrival(self, codec: LineCodec) -> ByTimestamp:
+        self._by_timestamp = ByTimestamp(codec)
+        return self._by_timestamp
 
 
 def twiml(stream_url: str, parameters: Mapping[str, str]) -> str:
@@ -210,21 +78,12 @@ def twiml(stream_url: str, parameters: Mapping[str, str]) -> str:
             ``parameters``.
     """
     inside = "".join(
-        f"<Parameter name={_attribute(name)} value={_attribute(value)}/>"
-        for name, value in parameters.items()
+        f"<Parameter name={attribute(name)} value={attribute(value)}/>" for name, value in parameters.items()
     )
-    return (
-        '<?xml version="1.0" encoding="UTF-8"?>'
-        f"<Response><Connect><Stream url={_attribute(stream_url)}>{inside}</Stream></Connect></Response>"
+    return document(
+        f"<Response><Connect><Stream url={attribute(stream_url)}>{inside}</Stream></Connect></Response>"
     )
 
-
-def _attribute(value: str) -> str:
-    """A quoted attribute, without the characters XML 1.0 has no way to write (§2.2)."""
-    return quoteattr(_NOT_XML.sub("", value))
-
-
-_NOT_XML = re.compile("[^\\t\\n\\r\\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 SIGNATURE_HEADER = "x-twilio-signature"
 SIGNATURE_SETTINGS_HEADER = "x-twilio-webhooks-signature-settings"

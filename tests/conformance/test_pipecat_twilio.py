@@ -36,9 +36,7 @@ def started() -> TwilioStream:
 
 
 async def test_it_hears_our_audio() -> None:
-    import base64
-
-    message = started().media(base64.b64encode(encode_mulaw(TONE)).decode())
+    message = started().play(encode_mulaw(TONE))
     heard = await (await serializer()).deserialize(message)  # type: ignore[attr-defined]
     pcm = np.frombuffer(heard.audio, "<i2").astype(int)
     assert np.abs(pcm - TONE).max() < 600

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from runtime.errors import PeerError, UnexpectedMessage, UnsupportedFormat
 from runtime.wire import audiosocket
+from runtime.wire.arrival import DEPTH
 from runtime.wire.audiohook import AudioHookStream
 from runtime.wire.audiosocket import AudioSocketStream
 from runtime.wire.chan_websocket import ChanWebSocketStream
@@ -33,7 +34,7 @@ from runtime.wire.telephony import (
     MediaReceived,
     WireMessage,
 )
-from runtime.wire.telnyx import DEPTH, TelnyxStream
+from runtime.wire.telnyx import TelnyxStream
 from runtime.wire.twilio import TwilioStream
 from runtime.wire.vonage import VonageStream
 
@@ -455,8 +456,8 @@ SENT = {
     ),
     "plivo": (
         '{"event":"playAudio","media":{"contentType":"audio/x-l16","sampleRate":16000,"payload":"AAE="}}',
-        '{"event": "checkpoint", "streamId": "s1", "name": "m"}',
-        '{"event": "clearAudio", "streamId": "s1"}',
+        '{"event":"checkpoint","streamId":"s1","name":"m"}',
+        '{"event":"clearAudio","streamId":"s1"}',
         None,
     ),
     "vonage": (
@@ -467,14 +468,14 @@ SENT = {
     ),
     "exotel": (
         '{"event":"media","stream_sid":"s1","media":{"payload":"AAE="}}',
-        '{"event": "mark", "stream_sid": "s1", "mark": {"name": "m"}}',
-        '{"event": "clear", "stream_sid": "s1"}',
+        '{"event":"mark","stream_sid":"s1","mark":{"name":"m"}}',
+        '{"event":"clear","stream_sid":"s1"}',
         None,
     ),
     "signalwire": (
         '{"event":"media","streamSid":"s1","media":{"payload":"AAE="}}',
-        '{"event": "mark", "streamSid": "s1", "mark": {"name": "m"}}',
-        '{"event": "clear", "streamSid": "s1"}',
+        '{"event":"mark","streamSid":"s1","mark":{"name":"m"}}',
+        '{"event":"clear","streamSid":"s1"}',
         None,
     ),
     "chan_websocket": (

@@ -155,7 +155,7 @@ def test_unknown_events_are_ignored(stream: TwilioStream) -> None:
 
 
 def test_what_we_send_is_what_twilio_reads(stream: TwilioStream) -> None:
-    assert json.loads(stream.media("//79")) == {
+    assert json.loads(stream.play(b"\xff\xfe\xfd")) == {
         "event": "media",
         "streamSid": STREAM,
         "media": {"payload": "//79"},
