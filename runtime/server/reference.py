@@ -7,6 +7,7 @@ from html import escape
 from typing import Any
 
 from fastapi.openapi.utils import get_openapi
+from pydantic import TypeAdapter
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
@@ -14,11 +15,40 @@ from starlette.routing import Route
 
 from runtime.server.dialects.catalogue import DIALECTS, Dialect
 from runtime.server.dialects.route import Access
+from runtime.server.once import MAX_KEY_CHARACTERS
 
 VERSION = "1"
 
 VALIDATES_WITH_422 = frozenset({"truedy", "elevenlabs"})
 """Dialects that keep FastAPI's own answer for fields that fail validation; the others answer 400."""
+
+SCHEMA = "#/components/schemas/{model}"
+
+IDEMPOTENCY_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "Sent again with the same key, the request is answered as the first time and done once.",
+    "schema": {"type": "string", "maxLength": MAX_KEY_CHARACTERS},
+}
+
+PHRASES = {
+    400: "A field is missing or has a value it cannot have.",
+    401: "No key, or one that is unknown, expired or revoked.",
+    402: "The credits do not suffice.",
+    403: "The key lacks a scope or a role, or the voice's consent was revoked.",
+    404: "Unknown, deleted, or somebody else's.",
+    408: "The body stopped coming.",
+    409: "Not in the present state of the object, or of another request with this `Idempotency-Key`.",
+    413: "The body is too large.",
+    422: "The request was understood, and what it carries cannot be used.",
+    429: "Too many requests, or too many at once.",
+    500: "Something went wrong on our side.",
+    502: "A service we asked for this did not answer as it should.",
+    503: "Not now: there is no room, or what would do the work is being restarted.",
+    504: "It is still going on, and took longer than a request may wait.",
+}
+"""What a refusal means, whoever tells it."""
 
 
 def document(dialect: Dialect) -> dict[str, Any]:
@@ -37,6 +67,9 @@ def document(dialect: Dialect) -> dict[str, Any]:
         if isinstance(route, Route)
         for method in route.methods or ()
     }
+    schemas = made["components"].setdefault("schemas", {})
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)
     for path, operations in made["paths"].items():
         for method, operation in operations.items():
             demanded: Access = access[path, method]
@@ -45,11 +78,25 @@ def document(dialect: Dialect) -> dict[str, Any]:
                 operation["description"] = (
                     f"{operation.get('description', '')} Scope: `{demanded.scope}`.".strip()
                 )
-            responses = operation["responses"]
-            if dialect.name not in VALIDATES_WITH_422:
-                responses.pop("422", None)
-            responses["default"] = {"description": "Refused or failed; the body says why and what to change."}
+            if demanded.once:
+                operation.setdefault("parameters", []).append(IDEMPOTENCY_KEY)
+            statuses = demanded.refusals(names="{" in path, reads="requestBody" in operation)
+            if dialect.name in VALIDATES_WITH_422:
+                statuses |= {422}
+            operation["responses"].pop("422", None)  # the framework's own
+            for status in sorted(statuses):
+                operation["responses"][str(status)] = _refusal(dialect, status, schemas)
     return made
+
+
+def _refusal(dialect: Dialect, status: int, schemas: dict[str, Any]) -> dict[str, Any]:
+    """The response object of a refusal; the schemas it needs are put where it points."""
+    shape = dialect.refusal(status)
+    schema = TypeAdapter(shape.model).json_schema(ref_template=SCHEMA, mode="serialization")
+    schemas |= schema.pop("$defs", {})
+    schemas[shape.model.__name__] = schema
+    pointer = {"$ref": SCHEMA.format(model=shape.model.__name__)}
+    return {"description": PHRASES[status], "content": {shape.media_type: {"schema": pointer}}}
 
 
 def _scheme(dialect: Dialect) -> dict[str, str]:
@@ -99,7 +146,9 @@ def _named(request: Request) -> Dialect:
 
 
 def _operation(path: str, method: str, operation: dict[str, Any]) -> str:
-    parts = {name: operation[name] for name in ("parameters", "requestBody") if name in operation}
+    parts = {
+        name: operation[name] for name in ("parameters", "requestBody", "responses") if name in operation
+    }
     text = escape(operation.get("description", ""))
     return (
         f"<details><summary><b>{method.upper()}</b> <code>{escape(path)}</code></summary>"
@@ -110,6 +159,8 @@ def _operation(path: str, method: str, operation: dict[str, Any]) -> str:
 def _code(value: object) -> str:
     return f"<pre>{escape(json.dumps(value, indent=2, ensure_ascii=False))}</pre>"
 
+
+_PARTS = ("parameters", "requestBody", "responses")
 
 _STYLE = (
     "<meta charset=utf-8><meta name=viewport content='width=device-width'>"

@@ -8,12 +8,13 @@ clone is answered when it can speak; a preview is a job with a number.
 from __future__ import annotations
 
 import base64
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NotRequired, cast
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from typing_extensions import TypedDict
 
 from runtime.errors import (
     GateRejected,
@@ -27,8 +28,9 @@ from runtime.errors import (
 )
 from runtime.server.agents import Agent
 from runtime.server.auth import Scheme
+from runtime.server.dialects.judgement import ReasonJson
 from runtime.server.dialects.pyai import public_url
-from runtime.server.dialects.route import Caller, DialectRoute, Once, Services, access
+from runtime.server.dialects.route import Caller, DialectRoute, Once, Refusal, Services, access
 from runtime.server.dialects.truedy import AudioFile, InvalidAudio, decode
 from runtime.server.voices import Enrolment, SourceClip
 from tts.voices.design import elaborate, script
@@ -42,12 +44,24 @@ REMOTE_PREFIX = "el-"
 
 Source = Literal["public", "user_designed", "user_trained", "user_elevenlabs"]
 
-SOURCES = {
+SOURCES: dict[VoiceOrigin, Source] = {
     VoiceOrigin.CLONED: "user_trained",
     VoiceOrigin.DESIGNED: "user_designed",
     VoiceOrigin.EXTERNAL: "user_elevenlabs",
     VoiceOrigin.STOCK: "public",
 }
+
+
+class ErrorAnswer(TypedDict):
+    error: str
+    error_code: str
+    reasons: NotRequired[list[ReasonJson]]
+    fix: NotRequired[str]
+
+
+def refusal(_status: int) -> Refusal:
+    """What a refusal looks like, whatever its status."""
+    return Refusal(ErrorAnswer)
 
 
 def render_error(error: VivavoceError, request: Request) -> Response:
@@ -61,7 +75,7 @@ def render_error(error: VivavoceError, request: Request) -> Response:
         code = "permission_denied"
     elif status == 404:
         code = "not_found"
-    body: dict[str, Any] = {"error": error.message, "error_code": code}
+    body: ErrorAnswer = {"error": error.message, "error_code": code}
     if isinstance(error, GateRejected) and isinstance(error.report, dict):
         body["reasons"] = error.report["reasons"]
     if error.fix:
@@ -78,18 +92,101 @@ class AgentCoreRoute(DialectRoute):
 router = APIRouter(prefix="/v1/agents/{agent_id}", route_class=AgentCoreRoute, tags=["agentcore"])
 
 
+class VoiceRow(TypedDict):
+    voice_id: str
+    name: str
+    source: Source
+    preview_url: str | None
+    gender: NotRequired[str | None]
+    language: NotRequired[str]
+    description: NotRequired[str | None]
+
+
+class Library(TypedDict):
+    voices: list[VoiceRow]
+    total: int
+
+
+class Connection(TypedDict):
+    connected: bool
+    masked_key: str | None
+
+
+class Subscription(TypedDict):
+    tier: str
+
+
+class Subscriber(TypedDict):
+    subscription: Subscription
+
+
+class Connected(TypedDict):
+    connected: bool
+    user: Subscriber
+
+
+class Validity(TypedDict):
+    valid: bool
+
+
+class Script(TypedDict):
+    voice_sample: str
+
+
+class Description(TypedDict):
+    voice_description: str
+
+
+class DesignSample(TypedDict):
+    generation_id: str
+    audio: str
+    """MP3, base64."""
+
+
+class DesignSamples(TypedDict):
+    samples: list[DesignSample]
+
+
+class PreviewFile(TypedDict):
+    id: int
+    type: str
+    file_url: str
+
+
+class PreviewJob(TypedDict):
+    id: int
+    status: Literal["pending", "processing", "completed", "failed"]
+    output_resources: list[PreviewFile]
+    error: NotRequired[str]
+
+
+class Enqueued(TypedDict):
+    user_job_id: int
+
+
+class Core(TypedDict):
+    agent_id: str
+    name: str
+    description: str | None
+    personality: str | None
+    greeting: str | None
+    language: str | None
+    voice_id: str | None
+    default_user_voice: str | None
+
+
 # --- library ------------------------------------------------------------------------------------------------
 
 
 @router.get("/voice/library")
-@access()
+@access(refuses=(502,))
 async def list_library(
     request: Request,
     caller: Caller,
     services: Services,
     agent_id: str,
     source: Annotated[Source | None, Query()] = None,
-) -> dict[str, Any]:
+) -> Library:
     """Every voice the agent may be given, or those from one source."""
     await services.agents.get(caller.tenant_id, agent_id)
     rows = [stock_row(voice, request) for voice in services.voices.stock()]
@@ -122,7 +219,7 @@ class KeyBody(BaseModel):
 
 @router.get("/voice/integrations/elevenlabs")
 @access()
-async def elevenlabs_status(caller: Caller, services: Services, agent_id: str) -> dict[str, Any]:
+async def elevenlabs_status(caller: Caller, services: Services, agent_id: str) -> Connection:
     """Whether the agent has a key of its own."""
     await services.agents.get(caller.tenant_id, agent_id)
     connection = await services.elevenlabs.status(caller.tenant_id, agent_id)
@@ -133,10 +230,8 @@ async def elevenlabs_status(caller: Caller, services: Services, agent_id: str) -
 
 
 @router.post("/voice/integrations/elevenlabs")
-@access("voice:clone")
-async def connect_elevenlabs(
-    caller: Caller, services: Services, agent_id: str, body: KeyBody
-) -> dict[str, Any]:
+@access("voice:clone", refuses=(502,))
+async def connect_elevenlabs(caller: Caller, services: Services, agent_id: str, body: KeyBody) -> Connected:
     """Try a key, and keep it if ElevenLabs takes it."""
     await services.agents.get(caller.tenant_id, agent_id)
     connection = await services.elevenlabs.connect(
@@ -146,8 +241,8 @@ async def connect_elevenlabs(
 
 
 @router.post("/voice/integrations/elevenlabs/test")
-@access("voice:clone")
-async def test_elevenlabs(caller: Caller, services: Services, agent_id: str, body: KeyBody) -> dict[str, Any]:
+@access("voice:clone", refuses=(502,))
+async def test_elevenlabs(caller: Caller, services: Services, agent_id: str, body: KeyBody) -> Validity:
     """Try a key and keep nothing."""
     await services.agents.get(caller.tenant_id, agent_id)
     return {"valid": await services.elevenlabs.test(body.api_key)}
@@ -193,7 +288,7 @@ class KeepBody(BaseModel):
 @access()
 async def generate_script(
     caller: Caller, services: Services, agent_id: str, body: ScriptBody | None = None
-) -> dict[str, str]:
+) -> Script:
     """Something for the voice to say."""
     await services.agents.get(caller.tenant_id, agent_id)
     return {"voice_sample": script((body or ScriptBody()).language)}
@@ -203,7 +298,7 @@ async def generate_script(
 @access()
 async def generate_description(
     caller: Caller, services: Services, agent_id: str, body: DescriptionBody
-) -> dict[str, str]:
+) -> Description:
     """A full description from a few words."""
     await services.agents.get(caller.tenant_id, agent_id)
     return {"voice_description": elaborate(body.gender, body.voice_description)}
@@ -213,7 +308,7 @@ async def generate_description(
 @access("voice:clone")
 async def generate_samples(
     caller: Caller, services: Services, agent_id: str, body: SamplesBody
-) -> dict[str, Any]:
+) -> DesignSamples:
     """Three different voices that fit the description, saying the text. Nothing is kept."""
     await services.agents.get(caller.tenant_id, agent_id)
     made = await services.designs.samples(
@@ -231,7 +326,7 @@ async def generate_samples(
 @access("voice:clone", once=True)
 async def keep_design(
     request: Request, caller: Caller, services: Services, agent_id: str, body: KeepBody
-) -> dict[str, Any]:
+) -> VoiceRow:
     """Keep one of the samples as a voice."""
     await services.agents.get(caller.tenant_id, agent_id)
     voice = await services.designs.keep(
@@ -260,10 +355,10 @@ class CloneBody(BaseModel):
 
 
 @router.post("/voice/clone", status_code=201)
-@access("voice:clone", body="base64", once=True)
+@access("voice:clone", body="base64", once=True, refuses=(422, 502, 504))
 async def clone_voice(
     request: Request, caller: Caller, services: Services, once: Once, agent_id: str, body: CloneBody
-) -> dict[str, Any]:
+) -> VoiceRow:
     """Make a voice of one recording, sent or fetched, and answer when it can speak."""
     await services.agents.get(caller.tenant_id, agent_id)
     if (body.audio_url is None) == (body.audio_base64 is None):
@@ -297,7 +392,7 @@ async def clone_voice(
 
 
 @router.delete("/voice/{voice_id}", status_code=204)
-@access("voice:clone")
+@access("voice:clone", refuses=(502,))
 async def delete_voice(
     caller: Caller,
     services: Services,
@@ -330,15 +425,15 @@ class PreviewBody(BaseModel):
 @access()
 async def get_preview(
     request: Request, caller: Caller, services: Services, agent_id: str, job_id: str
-) -> dict[str, Any]:
+) -> PreviewJob:
     """How far a preview is; its audio when it is there."""
     await services.agents.get(caller.tenant_id, agent_id)
     if not (job_id.isascii() and job_id.isdigit()) or len(job_id) > 18:
         raise NotFound("No such job.")
     job = await services.previews.get(caller.tenant_id, int(job_id), agent_id=agent_id)
-    body: dict[str, Any] = {
+    body: PreviewJob = {
         "id": job.id,
-        "status": job.state,
+        "status": cast(Any, job.state),
         "output_resources": [
             {
                 "id": output["id"],
@@ -354,10 +449,10 @@ async def get_preview(
 
 
 @router.post("/voice/{voice_id}/preview", status_code=202)
-@access("voice:synthesize", once=True)
+@access("voice:synthesize", once=True, refuses=(422, 502))
 async def enqueue_preview(
     caller: Caller, services: Services, agent_id: str, voice_id: str, body: PreviewBody
-) -> dict[str, int]:
+) -> Enqueued:
     """Have a voice say something; poll the job for the audio. Costs credits."""
     await services.agents.get(caller.tenant_id, agent_id)
     remote = voice_id.startswith(REMOTE_PREFIX)
@@ -409,14 +504,14 @@ class CoreBody(BaseModel):
 
 @router.get("/core")
 @access()
-async def get_core(caller: Caller, services: Services, agent_id: str) -> dict[str, Any]:
+async def get_core(caller: Caller, services: Services, agent_id: str) -> Core:
     """The agent, flat."""
     return core_json(await services.agents.get(caller.tenant_id, agent_id))
 
 
 @router.patch("/core")
-@access("omni:session")
-async def change_core(caller: Caller, services: Services, agent_id: str, body: CoreBody) -> dict[str, Any]:
+@access("omni:session", refuses=(422,))
+async def change_core(caller: Caller, services: Services, agent_id: str, body: CoreBody) -> Core:
     """Give the agent another voice, or other words. The next call lives by it."""
     fields = body.columns()
     if "name" in fields and fields["name"] is None:
@@ -431,7 +526,7 @@ async def change_core(caller: Caller, services: Services, agent_id: str, body: C
     return core_json(await services.agents.change(caller.tenant_id, agent_id, fields))
 
 
-def core_json(agent: Agent) -> dict[str, Any]:
+def core_json(agent: Agent) -> Core:
     return {
         "agent_id": agent.id,
         "name": agent.name,
@@ -444,7 +539,7 @@ def core_json(agent: Agent) -> dict[str, Any]:
     }
 
 
-def voice_row(voice: Voice) -> dict[str, Any]:
+def voice_row(voice: Voice) -> VoiceRow:
     return {
         "voice_id": voice.id,
         "name": voice.name,
@@ -456,7 +551,7 @@ def voice_row(voice: Voice) -> dict[str, Any]:
     }
 
 
-def stock_row(voice: StockVoice, request: Request) -> dict[str, Any]:
+def stock_row(voice: StockVoice, request: Request) -> VoiceRow:
     return {
         "voice_id": voice.voice_id,
         "name": voice.name,

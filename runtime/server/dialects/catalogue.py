@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from fastapi import APIRouter
@@ -25,7 +25,7 @@ from runtime.server.dialects import (
     truedy,
     uponai,
 )
-from runtime.server.dialects.route import RenderError
+from runtime.server.dialects.route import Refusal, RenderError
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,8 @@ class Dialect:
     addresses: re.Pattern[str]
     """What belongs to it also where no route answers."""
     render: RenderError
+    refusal: Callable[[int], Refusal]
+    """What its refusals of a status look like, for its OpenAPI document."""
     key_header: str
     """Where its clients put their key."""
 
@@ -54,6 +56,7 @@ DIALECTS = (
         (elevenlabs.router, elevenlabs.shared),
         re.compile(r"(/d/elevenlabs|/v1/(text-to-speech|user)(/|$))"),
         elevenlabs.render_error,
+        elevenlabs.refusal,
         "xi-api-key",
     ),
     Dialect(
@@ -62,6 +65,7 @@ DIALECTS = (
         (agentcore.router,),
         re.compile(r"(/d/agentcore|/v1/agents/[^/]+/(voice|core)(/|$))"),
         agentcore.render_error,
+        agentcore.refusal,
         "X-API-Key",
     ),
     Dialect(
@@ -70,6 +74,7 @@ DIALECTS = (
         (truedy.router,),
         re.compile(rf"(/d/truedy|{truedy.PREFIX}(/|$))"),
         truedy.render_error,
+        truedy.refusal,
         "Authorization",
     ),
     Dialect(
@@ -78,6 +83,7 @@ DIALECTS = (
         (uponai.router,),
         re.compile(r"(/d/uponai|/api(/|$))"),
         uponai.render_error,
+        uponai.refusal,
         "Authorization",
     ),
     Dialect(
@@ -97,6 +103,7 @@ DIALECTS = (
         ),
         re.compile(r"/"),
         pyai.render_error,
+        pyai.refusal,
         "Authorization",
     ),
 )

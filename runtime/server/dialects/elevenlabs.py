@@ -13,18 +13,28 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, File, Form, Query, UploadFile
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field, with_config
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Match
 from starlette.types import Scope
+from typing_extensions import TypedDict
 
 from runtime.errors import GateRejected, InvalidRequest, RateLimited, VivavoceError
 from runtime.server.auth import Scheme
 from runtime.server.dialects.pyai import public_url
-from runtime.server.dialects.route import Caller, DialectRoute, InvalidFields, Once, Services, access
-from runtime.server.dialects.sound import NO_BUFFERING, in_pieces
+from runtime.server.dialects.route import (
+    Caller,
+    DialectRoute,
+    FieldError,
+    InvalidFields,
+    Once,
+    Refusal,
+    Services,
+    access,
+)
+from runtime.server.dialects.sound import NO_BUFFERING, answers, in_pieces
 from runtime.server.speech import Speech, SpeechOrder
 from runtime.server.voices import Enrolment, SourceClip
 from runtime.wire.alignment import CharacterClock, Characters
@@ -50,15 +60,33 @@ MODELS = ("eleven_multilingual_v2", "eleven_turbo_v2_5", "eleven_flash_v2_5")
 STATUS = {401: "invalid_api_key", 402: "quota_exceeded", 404: "voice_not_found", 429: "too_many_requests"}
 
 
+@with_config(ConfigDict(extra="allow"))
+class Detail(TypedDict):
+    status: str
+    message: str
+
+
+class ErrorAnswer(TypedDict):
+    detail: Detail
+
+
+class FieldOrError(TypedDict):
+    """A 422: fields that fail validation, or one error."""
+
+    detail: list[FieldError] | Detail
+
+
+def refusal(status: int) -> Refusal:
+    """What a refusal of this status looks like."""
+    return Refusal(FieldOrError if status == 422 else ErrorAnswer)
+
+
 def render_error(error: VivavoceError, request: Request) -> Response:
     """An error as ``{"detail": {"status", "message"}}``; fields that fail validation as a list."""
     if isinstance(error, InvalidFields):
-        detail: Any = [
-            {"loc": list(one["loc"]), "msg": one["msg"], "type": one["type"]} for one in error.errors
-        ]
-        return JSONResponse({"detail": detail}, 422)
+        return JSONResponse(error.to_json(), 422)
     status = 400 if isinstance(error, GateRejected) else error.status
-    detail = {"status": STATUS.get(status, error.code), "message": error.message}
+    detail: dict[str, Any] = {"status": STATUS.get(status, error.code), "message": error.message}
     if isinstance(error, GateRejected) and isinstance(error.report, dict):
         detail["reasons"] = error.report["reasons"]
     if error.fix:
@@ -105,9 +133,70 @@ class SpeechBody(BaseModel):
 
 OutputFormat = Annotated[str, Query(max_length=32)]
 
+SOUND = answers("audio/mpeg", "audio/pcm", "audio/wav", "audio/basic", "audio/ogg")
 
-@router.post("/text-to-speech/{voice_id}", response_class=Response)
-@access("voice:synthesize")
+
+class Alignment(TypedDict):
+    """When each character sounds."""
+
+    characters: list[str]
+    character_start_times_seconds: list[float]
+    character_end_times_seconds: list[float]
+
+
+class TimedAudio(TypedDict):
+    audio_base64: str
+    alignment: Alignment | None
+    normalized_alignment: Alignment | None
+
+
+class Language(TypedDict):
+    language_id: str
+
+
+class Model(TypedDict):
+    model_id: str
+    name: str
+    can_do_text_to_speech: bool
+    languages: list[Language]
+
+
+class Subscription(TypedDict):
+    tier: str
+    character_count: int
+    character_limit: int
+
+
+class User(TypedDict):
+    user_id: str
+    subscription: Subscription
+
+
+class VoiceJson(TypedDict):
+    voice_id: str
+    name: str
+    category: str
+    description: str | None
+    labels: dict[str, Any]
+    preview_url: str | None
+    settings: dict[str, Any] | None
+
+
+class Voices(TypedDict):
+    voices: list[VoiceJson]
+
+
+class Added(TypedDict):
+    voice_id: str
+    requires_verification: bool
+
+
+class Done(TypedDict):
+    status: str
+
+
+@router.post("/text-to-speech/{voice_id}", response_class=Response, responses=SOUND)
+@access("voice:synthesize", refuses=(409,))
 async def text_to_speech(
     caller: Caller,
     services: Services,
@@ -126,19 +215,20 @@ router.add_api_route(
     text_to_speech,
     methods=["POST"],
     response_class=Response,
+    responses=SOUND,
     operation_id="text_to_speech_stream",
 )
 
 
 @router.post("/text-to-speech/{voice_id}/with-timestamps")
-@access("voice:synthesize")
+@access("voice:synthesize", refuses=(409,))
 async def text_to_speech_with_timestamps(
     caller: Caller,
     services: Services,
     voice_id: str,
     body: SpeechBody,
     output_format: OutputFormat = DEFAULT_FORMAT,
-) -> dict[str, Any]:
+) -> TimedAudio:
     """All of it at once, and when each character sounds."""
     speech = await services.speech.speak(caller.tenant_id, order(voice_id, body, output_format))
     clock = CharacterClock(body.text)
@@ -155,8 +245,12 @@ async def text_to_speech_with_timestamps(
     return _timed_json(audio, whole)
 
 
-@router.post("/text-to-speech/{voice_id}/stream/with-timestamps", response_class=Response)
-@access("voice:synthesize")
+@router.post(
+    "/text-to-speech/{voice_id}/stream/with-timestamps",
+    response_class=Response,
+    responses={200: {"content": {"application/json": {"schema": {"type": "string"}}}}},
+)
+@access("voice:synthesize", refuses=(409,))
 async def stream_with_timestamps(
     caller: Caller,
     services: Services,
@@ -173,7 +267,7 @@ async def stream_with_timestamps(
 
 @shared.get("/models")
 @access()
-async def list_models() -> list[dict[str, Any]]:
+async def list_models() -> list[Model]:
     """Unreachable without ``xi-api-key``; see :class:`SharedRoute`."""
     return [
         {"model_id": name, "name": name, "can_do_text_to_speech": True, "languages": [{"language_id": "en"}]}
@@ -183,7 +277,7 @@ async def list_models() -> list[dict[str, Any]]:
 
 @router.get("/user")
 @access()
-async def get_user(caller: Caller, services: Services) -> dict[str, Any]:
+async def get_user(caller: Caller, services: Services) -> User:
     """Who the key belongs to, and what is left."""
     balance = await services.accounts.balance(caller.tenant_id)
     return {
@@ -194,7 +288,7 @@ async def get_user(caller: Caller, services: Services) -> dict[str, Any]:
 
 @shared.get("/voices")
 @access()
-async def list_voices(request: Request, caller: Caller, services: Services) -> dict[str, Any]:
+async def list_voices(request: Request, caller: Caller, services: Services) -> Voices:
     """Every voice you can speak in now."""
     own, _ = await services.voices.page(caller.tenant_id, limit=1000)
     rows = [voice_json(voice) for voice in own if voice.state is VoiceState.READY]
@@ -202,7 +296,7 @@ async def list_voices(request: Request, caller: Caller, services: Services) -> d
 
 
 @router.post("/voices/add")
-@access("voice:clone", body="upload", once=True)
+@access("voice:clone", body="upload", once=True, refuses=(402, 504))
 async def add_voice(
     caller: Caller,
     services: Services,
@@ -212,7 +306,7 @@ async def add_voice(
     description: Annotated[str | None, Form()] = None,
     labels: Annotated[str | None, Form(description="A JSON object.")] = None,
     remove_background_noise: Annotated[bool, Form()] = False,
-) -> dict[str, Any]:
+) -> Added:
     """Make one voice of one or several recordings, and answer when it can speak."""
     if remove_background_noise:
         raise InvalidRequest(
@@ -237,7 +331,7 @@ async def add_voice(
 
 @shared.get("/voices/{voice_id}")
 @access()
-async def get_voice(request: Request, caller: Caller, services: Services, voice_id: str) -> dict[str, Any]:
+async def get_voice(request: Request, caller: Caller, services: Services, voice_id: str) -> VoiceJson:
     """One voice."""
     if (stock := services.resolver.stock_voice(voice_id)) is not None:
         return stock_json(stock, request)
@@ -246,7 +340,7 @@ async def get_voice(request: Request, caller: Caller, services: Services, voice_
 
 @shared.delete("/voices/{voice_id}")
 @access("voice:clone")
-async def delete_voice(caller: Caller, services: Services, voice_id: str) -> dict[str, str]:
+async def delete_voice(caller: Caller, services: Services, voice_id: str) -> Done:
     """Delete a voice of yours."""
     await services.voices.delete(caller.tenant_id, voice_id, actor=caller.key_id)
     return {"status": "ok"}
@@ -279,7 +373,7 @@ def order(voice_id: str, body: SpeechBody, output_format: str) -> SpeechOrder:
     )
 
 
-def voice_json(voice: Voice) -> dict[str, Any]:
+def voice_json(voice: Voice) -> VoiceJson:
     return {
         "voice_id": voice.id,
         "name": voice.name,
@@ -291,7 +385,7 @@ def voice_json(voice: Voice) -> dict[str, Any]:
     }
 
 
-def stock_json(voice: StockVoice, request: Request) -> dict[str, Any]:
+def stock_json(voice: StockVoice, request: Request) -> VoiceJson:
     return {
         "voice_id": voice.voice_id,
         "name": voice.name,
@@ -313,13 +407,13 @@ async def _timed_lines(speech: Speech, text: str) -> AsyncIterator[str]:
         yield json.dumps(_timed_json(b"", rest)) + "\n"
 
 
-def _timed_json(audio: bytes, characters: Characters) -> dict[str, Any]:
-    alignment = None
+def _timed_json(audio: bytes, characters: Characters) -> TimedAudio:
+    alignment: Alignment | None = None
     if characters.text:
         alignment = {
             "characters": list(characters.text),
-            "character_start_times_seconds": characters.starts,
-            "character_end_times_seconds": characters.ends,
+            "character_start_times_seconds": list(characters.starts),
+            "character_end_times_seconds": list(characters.ends),
         }
     return {
         "audio_base64": base64.b64encode(audio).decode(),

@@ -9,15 +9,16 @@ so a client of either kind finds what it looks for.
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, NotRequired
 
 from fastapi import Query
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from typing_extensions import TypedDict
 
 from runtime.errors import Forbidden, RateLimited, VivavoceError
 from runtime.server.auth import Scheme
-from runtime.server.dialects.route import DialectRoute
+from runtime.server.dialects.route import DialectRoute, Refusal
 
 OPENAI_SHAPED = frozenset({401, 402, 403, 429})
 """Statuses below 500 that are not problem+json."""
@@ -30,6 +31,42 @@ ERROR_TYPES = {
 }
 
 
+class ErrorMember(TypedDict):
+    """What was wrong, in every refusal."""
+
+    message: str
+    type: str
+    code: str
+    param: str | None
+    reason: NotRequired[str]
+    required_scope: NotRequired[str]
+    fix: NotRequired[str]
+
+
+class OpenaiError(TypedDict):
+    """Refusals of a key, and failures of ours."""
+
+    error: ErrorMember
+
+
+class Problem(TypedDict):
+    """RFC 9457: refusals of a request."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    request_id: str
+    error: ErrorMember
+
+
+def refusal(status: int) -> Refusal:
+    """What a refusal of this status looks like."""
+    if status in OPENAI_SHAPED or status >= 500:
+        return Refusal(OpenaiError)
+    return Refusal(Problem, "application/problem+json")
+
+
 def render_error(error: VivavoceError, request: Request) -> Response:
     """An error as PyAI's clients read it."""
     headers = {}
@@ -40,7 +77,7 @@ def render_error(error: VivavoceError, request: Request) -> Response:
     member = error_json(error)
     if error.status in OPENAI_SHAPED or error.status >= 500:
         return JSONResponse({"error": member}, error.status, headers)
-    problem = {
+    problem: Problem = {
         "type": f"{public_url(request)}/problems/{error.code}",
         "title": HTTPStatus(error.status).phrase,
         "status": error.status,
@@ -51,9 +88,9 @@ def render_error(error: VivavoceError, request: Request) -> Response:
     return JSONResponse(problem, error.status, headers, media_type="application/problem+json")
 
 
-def error_json(error: VivavoceError) -> dict[str, Any]:
+def error_json(error: VivavoceError) -> ErrorMember:
     """The ``error`` member of every refusal."""
-    member: dict[str, Any] = {
+    member: ErrorMember = {
         "message": error.message,
         "type": ERROR_TYPES.get(
             error.status, "server_error" if error.status >= 500 else "invalid_request_error"
@@ -62,7 +99,8 @@ def error_json(error: VivavoceError) -> dict[str, Any]:
         "param": getattr(error, "param", None),
     }
     if isinstance(error, Forbidden) and error.required_scope:
-        member |= {"reason": "insufficient_scope", "required_scope": error.required_scope}
+        member["reason"] = "insufficient_scope"
+        member["required_scope"] = error.required_scope
     if error.fix:
         member["fix"] = error.fix
     return member

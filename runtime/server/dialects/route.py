@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, Protocol, TypeVar
@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Message, Receive
+from typing_extensions import TypedDict
 
 from runtime.errors import InvalidRequest, NotFound, RequestError, UploadTooLarge, VivavoceError
 from runtime.server import services
@@ -48,15 +49,43 @@ class Access:
     """Whether no key is asked for at all."""
     once: bool = False
     """Whether ``Idempotency-Key`` is honoured: it creates or charges."""
+    refuses: frozenset[int] = frozenset()
+    """Statuses of refusals beyond those that :meth:`refusals` gives to every such route."""
+
+    def refusals(self, *, names: bool, reads: bool) -> frozenset[int]:
+        """
+        The statuses a request may be refused with.
+
+        Args:
+            names: Whether the address names an object, which may not be there.
+            reads: Whether there is a body to read.
+        """
+        statuses = {400, 500, 503} | self.refuses
+        if not self.anyone:
+            statuses |= {401, 429}
+        if self.scope is not None:
+            statuses.add(403)
+        if names:
+            statuses.add(404)
+        if reads:
+            statuses |= {408, 413}
+        if self.once:
+            statuses.add(409)
+        return frozenset(statuses)
 
 
 def access(
-    scope: str | None = None, *, body: BodyKind = "json", anyone: bool = False, once: bool = False
+    scope: str | None = None,
+    *,
+    body: BodyKind = "json",
+    anyone: bool = False,
+    once: bool = False,
+    refuses: Iterable[int] = (),
 ) -> Callable[[Endpoint], Endpoint]:
     """Say what an endpoint asks for. A dialect's route without this is refused when the app is built."""
 
     def mark(endpoint: Endpoint) -> Endpoint:
-        endpoint.__access__ = Access(scope, body, anyone, once)  # type: ignore[attr-defined]
+        endpoint.__access__ = Access(scope, body, anyone, once, frozenset(refuses))  # type: ignore[attr-defined]
         return endpoint
 
     return mark
@@ -66,6 +95,29 @@ class RenderError(Protocol):
     """Turns an error into a dialect's answer."""
 
     def __call__(self, error: VivavoceError, request: Request) -> Response: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What a dialect's refusals of one status look like."""
+
+    model: type
+    """A :class:`TypedDict`."""
+    media_type: str = "application/json"
+
+
+class FieldError(TypedDict):
+    """One field that failed validation, as FastAPI tells it."""
+
+    loc: list[str | int]
+    msg: str
+    type: str
+
+
+class FieldErrors(TypedDict):
+    """The body of a 422, in dialects that have it."""
+
+    detail: list[FieldError]
 
 
 class InvalidFields(InvalidRequest):
@@ -78,6 +130,13 @@ class InvalidFields(InvalidRequest):
         super().__init__(f"{param}: {first['msg']}" if param else str(first["msg"]), param=param)
         self.errors = errors
         """As pydantic reports them: ``loc``, ``msg``, ``type``."""
+
+    def to_json(self) -> FieldErrors:
+        return {
+            "detail": [
+                {"loc": list(one["loc"]), "msg": one["msg"], "type": one["type"]} for one in self.errors
+            ]
+        }
 
 
 class DialectRoute(APIRoute):

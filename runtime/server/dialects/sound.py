@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 from runtime.server.speech import Speech
 
 NO_BUFFERING = {"cache-control": "no-store", "x-accel-buffering": "no"}
 """Proxies shall pass on what they get: a voice agent waits for the first bytes."""
+
+
+BINARY = {"schema": {"type": "string", "contentMediaType": "application/octet-stream"}}
+"""A body of bytes, in OpenAPI 3.1."""
+
+
+def answers(*media_types: str) -> dict[int | str, dict[str, Any]]:
+    """For OpenAPI: a successful answer is bytes of one of these types."""
+    return {200: {"content": {media_type: BINARY for media_type in media_types}}}
+
+
+MP3 = answers("audio/mpeg")
 
 
 async def in_pieces(speech: Speech) -> AsyncIterator[bytes]:

@@ -11,35 +11,38 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, NotRequired, cast
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
+from typing_extensions import TypedDict
 
 from runtime.errors import InsufficientCredits, InvalidRequest, RateLimited, VivavoceError
 from runtime.server.auth import Scheme
+from runtime.server.dialects.judgement import ReasonJson
 from runtime.server.dialects.pyai import public_url
 from runtime.server.dialects.route import (
     Caller,
     DialectRoute,
+    FieldErrors,
     InvalidFields,
     Once,
+    Refusal,
     Services,
     access,
     services_of,
 )
-from runtime.server.dialects.sound import in_pieces
+from runtime.server.dialects.sound import MP3, in_pieces
 from runtime.server.speech import PREVIEW_TEXT, SpeechOrder
 from runtime.server.voices import Enrolment, SourceClip
 from tts.voices.voice import Voice, VoiceOrigin, VoiceState
 
 PREFIX = "/api/public/v1"
 
-STATUS = {
+STATUS: dict[VoiceState, Literal["training", "active", "failed"]] = {
     VoiceState.QUEUED: "training",
     VoiceState.ANALYSING: "training",
     VoiceState.ENROLLING: "training",
@@ -49,17 +52,38 @@ STATUS = {
 }
 
 
+class ErrorBody(TypedDict):
+    code: str
+    message: str
+    details: dict[str, Any] | None
+
+
+class Meta(TypedDict):
+    request_id: str
+    ts: str
+    """ISO 8601, UTC, microseconds."""
+
+
+class ErrorAnswer(TypedDict):
+    error: ErrorBody
+    meta: Meta
+
+
+def refusal(status: int) -> Refusal:
+    """What a refusal of this status looks like."""
+    return Refusal(FieldErrors if status == 422 else ErrorAnswer)
+
+
 def render_error(error: VivavoceError, request: Request) -> Response:
     """An error as Truedy's clients read it."""
     if isinstance(error, InvalidFields):
-        detail = [{"loc": list(one["loc"]), "msg": one["msg"], "type": one["type"]} for one in error.errors]
-        return JSONResponse({"detail": detail}, 422)
+        return JSONResponse(error.to_json(), 422)
     if error.code == "invalid_json":
         return JSONResponse(
             {"detail": [{"loc": ["body"], "msg": error.message, "type": "json_invalid"}]}, 422
         )
     code = "not_found" if error.status == 404 else error.code
-    body = {
+    body: ErrorAnswer = {
         "error": {"code": code, "message": error.message, "details": _details(error, request)},
         "meta": _meta(request),
     }
@@ -116,11 +140,45 @@ class ImportRequest(BaseModel):
     provider_voice_id: Annotated[str, Field(min_length=1, max_length=255)]
 
 
+class VoiceJson(TypedDict):
+    id: str
+    name: str
+    provider: str
+    type: Literal["custom", "reference"]
+    language: str
+    status: Literal["training", "active", "failed"]
+    created_at: str
+    updated_at: str
+    gender: str | None
+    accent: str | None
+    preview_url: str
+    is_custom: bool
+    failure: NotRequired[ReasonJson]
+    """Why it is ``failed``, and what to change."""
+
+
+class VoiceAnswer(TypedDict):
+    data: VoiceJson
+    meta: Meta
+
+
+class Pagination(TypedDict):
+    has_more: bool
+    next_cursor: str | None
+    limit: int
+
+
+class VoicesAnswer(TypedDict):
+    data: list[VoiceJson]
+    meta: Meta
+    pagination: Pagination
+
+
 @router.post("/voices/clone", status_code=201, operation_id="clone_voice")
-@access("voice:clone", body="base64", once=True)
+@access("voice:clone", body="base64", once=True, refuses=(402,))
 async def clone_voice(
     request: Request, caller: Caller, services: Services, once: Once, body: CloneRequest
-) -> dict[str, Any]:
+) -> VoiceAnswer:
     """Make one voice of one or several recordings. It is ``training``, then ``active`` or ``failed``."""
     if once is None:  # a retry is answered from the record, whatever the balance has become
         await services.voices.check_credits(caller.tenant_id)
@@ -137,7 +195,7 @@ async def clone_voice(
             actor=caller.key_id,
         ),
     )
-    return _envelope(voice_json(voice, request), request)
+    return {"data": voice_json(voice, request), "meta": _meta(request)}
 
 
 @router.get("/voices")
@@ -148,23 +206,26 @@ async def list_voices(
     services: Services,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     cursor: Annotated[str | None, Query(max_length=64)] = None,
-) -> dict[str, Any]:
+) -> VoicesAnswer:
     """Your voices, newest first."""
     voices, more = await services.voices.page(caller.tenant_id, limit=limit, after=cursor)
-    return _envelope([voice_json(voice, request) for voice in voices], request) | {
-        "pagination": {"has_more": more, "next_cursor": voices[-1].id if more else None, "limit": limit}
+    return {
+        "data": [voice_json(voice, request) for voice in voices],
+        "meta": _meta(request),
+        "pagination": {"has_more": more, "next_cursor": voices[-1].id if more else None, "limit": limit},
     }
 
 
 @router.get("/voices/{voice_id}")
 @access()
-async def get_voice(request: Request, caller: Caller, services: Services, voice_id: str) -> dict[str, Any]:
+async def get_voice(request: Request, caller: Caller, services: Services, voice_id: str) -> VoiceAnswer:
     """One voice."""
-    return _envelope(voice_json(await services.voices.get(caller.tenant_id, voice_id), request), request)
+    voice = await services.voices.get(caller.tenant_id, voice_id)
+    return {"data": voice_json(voice, request), "meta": _meta(request)}
 
 
-@router.get("/voices/{voice_id}/preview", response_class=Response)
-@access()
+@router.get("/voices/{voice_id}/preview", response_class=Response, responses=MP3)
+@access(refuses=(403, 409))
 async def preview_voice(caller: Caller, services: Services, voice_id: str) -> Response:
     """A sentence in the voice, as MP3."""
     await services.voices.get(caller.tenant_id, voice_id)
@@ -214,9 +275,9 @@ async def _refuse_what_is_no_audio(services: Any, clips: list[SourceClip]) -> No
         raise InvalidAudio(report.reasons[0].message, filename=clips[0].filename or "")
 
 
-def voice_json(voice: Voice, request: Request) -> dict[str, Any]:
+def voice_json(voice: Voice, request: Request) -> VoiceJson:
     """Every member of both documented examples; ``status`` only from the documented three."""
-    body: dict[str, Any] = {
+    body: VoiceJson = {
         "id": voice.id,
         "name": voice.name,
         "provider": voice.engine or request.app.state.settings.engine,
@@ -231,15 +292,11 @@ def voice_json(voice: Voice, request: Request) -> dict[str, Any]:
         "is_custom": True,
     }
     if voice.reason is not None:
-        body["failure"] = voice.reason.to_json()
+        body["failure"] = cast(ReasonJson, voice.reason.to_json())
     return body
 
 
-def _envelope(data: object, request: Request) -> dict[str, Any]:
-    return {"data": data, "meta": _meta(request)}
-
-
-def _meta(request: Request) -> Mapping[str, str]:
+def _meta(request: Request) -> Meta:
     now = datetime.fromtimestamp(services_of(request).clock.wall(), UTC)
     return {"request_id": request.state.request_id, "ts": _time(now)}
 

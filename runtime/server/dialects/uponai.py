@@ -11,18 +11,19 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, NotRequired
 
 from fastapi import APIRouter, Depends, Query
 from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
+from typing_extensions import TypedDict
 
 from runtime.errors import Forbidden, GateRejected, InvalidRequest, NotFound, RateLimited, VivavoceError
 from runtime.server.auth import Principal, Scheme
 from runtime.server.dialects.pyai import public_url
-from runtime.server.dialects.route import Caller, DialectRoute, Once, Services, access
-from runtime.server.dialects.sound import in_pieces
+from runtime.server.dialects.route import Caller, DialectRoute, Once, Refusal, Services, access
+from runtime.server.dialects.sound import MP3, in_pieces
 from runtime.server.speech import PREVIEW_TEXT, SpeechOrder
 from runtime.server.voices import Enrolment, SourceClip, checked_name
 from tts.voices.voice import StockVoice, Voice, VoiceState
@@ -32,6 +33,21 @@ PRIVILEGED = frozenset({"platform_admin", "provider_admin"})
 FILE_PARTS = ("files", "files[]", "files.items")
 MAX_REASON_CHARACTERS = 1_000
 MAX_INTEGER = 2**31 - 1
+
+
+class ErrorBody(TypedDict):
+    code: str
+    message: str
+    details: dict[str, Any]
+
+
+class ErrorAnswer(TypedDict):
+    error: ErrorBody
+
+
+def refusal(_status: int) -> Refusal:
+    """What a refusal looks like, whatever its status."""
+    return Refusal(ErrorAnswer)
 
 
 def render_error(error: VivavoceError, request: Request) -> Response:
@@ -44,7 +60,7 @@ def render_error(error: VivavoceError, request: Request) -> Response:
     if isinstance(error, GateRejected) and isinstance(error.report, dict):
         details["reasons"] = error.report["reasons"]
     headers = {"retry-after": str(max(1, round(error.retry_after)))} if isinstance(error, RateLimited) else {}
-    body = {"error": {"code": error.code, "message": error.message, "details": details}}
+    body: ErrorAnswer = {"error": {"code": error.code, "message": error.message, "details": details}}
     return JSONResponse(body, error.status, headers)
 
 
@@ -54,6 +70,23 @@ class UponaiRoute(DialectRoute):
 
 
 router = APIRouter(prefix="/api/voices", route_class=UponaiRoute, tags=["uponai"])
+
+
+class VoiceJson(TypedDict):
+    """A voice. What is unknown is left out: only three members may be null."""
+
+    voiceId: str
+    name: str
+    gender: NotRequired[str]
+    language: NotRequired[str]
+    accent: NotRequired[str]
+    description: NotRequired[str]
+    provider: NotRequired[str]
+    previewUrl: str
+    playbackOverrideUrl: str | None
+    tags: list[str]
+    createdAt: str | None
+    updatedAt: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +185,8 @@ CLONE_FORM = {
 
 
 @router.post("/clone", status_code=201, openapi_extra=CLONE_FORM)
-@access("voice:clone", body="upload", once=True)
-async def clone_voice(request: Request, actor: Acting, services: Services, once: Once) -> dict[str, Any]:
+@access("voice:clone", body="upload", once=True, refuses=(402, 404, 422, 504))
+async def clone_voice(request: Request, actor: Acting, services: Services, once: Once) -> VoiceJson:
     """Make one voice of one or several recordings, and answer when it can speak."""
     async with request.form() as form:
         workspace = _integer(_text(form, "workspaceId"), "workspaceId")
@@ -178,10 +211,10 @@ async def clone_voice(request: Request, actor: Acting, services: Services, once:
 
 
 @router.get("")
-@access()
+@access(refuses=(403, 404))
 async def list_voices(
     request: Request, actor: Acting, services: Services, workspace: Workspace
-) -> list[dict[str, Any]]:
+) -> list[VoiceJson]:
     """The workspace's voices that can speak, newest first."""
     voices, _ = await services.voices.page(
         actor.tenant_id, limit=1000, workspace_id=_effective(actor, workspace)
@@ -192,14 +225,14 @@ async def list_voices(
 
 
 @router.get("/search")
-@access()
+@access(refuses=(403, 404))
 async def search_voices(
     request: Request,
     actor: Acting,
     services: Services,
     workspace: Workspace,
     query: Annotated[str, Query(max_length=200)] = "",
-) -> list[dict[str, Any]]:
+) -> list[VoiceJson]:
     """The workspace's voices and the stock voices whose name or description has the words of ``query``."""
     own, _ = await services.voices.page(
         actor.tenant_id, limit=1000, workspace_id=_effective(actor, workspace)
@@ -217,16 +250,16 @@ async def search_voices(
 
 
 @router.get("/{voiceId}")
-@access()
+@access(refuses=(403,))
 async def get_voice(
     request: Request, actor: Acting, services: Services, voiceId: str, workspace: Workspace
-) -> dict[str, Any]:
+) -> VoiceJson:
     """One voice of the workspace."""
     return voice_json(await _voice(services, actor, voiceId, workspace), request, workspace=workspace)
 
 
-@router.get("/{voiceId}/sample", response_class=Response)
-@access()
+@router.get("/{voiceId}/sample", response_class=Response, responses=MP3)
+@access(refuses=(403, 409))
 async def sample_voice(actor: Acting, services: Services, voiceId: str, workspace: Workspace) -> Response:
     """A sentence in the voice, as MP3."""
     if services.resolver.stock_voice(voiceId) is None:
@@ -240,27 +273,28 @@ async def sample_voice(actor: Acting, services: Services, voiceId: str, workspac
 
 def voice_json(
     voice: Voice, request: Request, *, provider: str | None = None, workspace: int | None = None
-) -> dict[str, Any]:
-    """A voice; what is unknown is left out, as only three members may be null."""
-    body = {
+) -> VoiceJson:
+    body: VoiceJson = {
         "voiceId": voice.id,
         "name": voice.name,
-        "gender": voice.gender,
         "language": voice.language,
-        "accent": voice.accent,
-        "description": voice.description,
         "provider": provider or voice.provider or voice.engine,
         "previewUrl": _sample_url(request, voice.id, workspace),
-        "tags": list(voice.tags),
-    }
-    return {key: value for key, value in body.items() if value is not None} | {
         "playbackOverrideUrl": None,
+        "tags": list(voice.tags),
         "createdAt": _time(voice.created_at),
         "updatedAt": _time(voice.updated_at),
     }
+    if voice.gender is not None:
+        body["gender"] = voice.gender
+    if voice.accent is not None:
+        body["accent"] = voice.accent
+    if voice.description is not None:
+        body["description"] = voice.description
+    return body
 
 
-def stock_json(voice: StockVoice, request: Request, *, workspace: int) -> dict[str, Any]:
+def stock_json(voice: StockVoice, request: Request, *, workspace: int) -> VoiceJson:
     return {
         "voiceId": voice.voice_id,
         "name": voice.name,
