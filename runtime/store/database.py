@@ -23,7 +23,10 @@ from runtime.store.idempotency import Idempotency
 from runtime.store.integrations import Integrations
 from runtime.store.jobs import Jobs, UnfinishedJobs
 from runtime.store.ledger import Ledger
+from runtime.store.recordings import ExpiredRecordings, StoredRecordings
+from runtime.store.transcriptions import DueTranscriptions, Transcriptions
 from runtime.store.voices import UnfinishedVoices, Voices
+from runtime.store.webhooks import Deliveries, Outbox, Webhooks
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -47,6 +50,13 @@ class Transaction:
         self.jobs = Jobs(session)
         self.unfinished_jobs = UnfinishedJobs(session)
         self.integrations = Integrations(session)
+        self.recordings = StoredRecordings(session)
+        self.expired_recordings = ExpiredRecordings(session)
+        self.webhooks = Webhooks(session)
+        self.deliveries = Deliveries(session)
+        self.outbox = Outbox(session)
+        self.transcriptions = Transcriptions(session)
+        self.due_transcriptions = DueTranscriptions(session)
 
 
 class Database:
