@@ -9,7 +9,7 @@ from runtime.store.blobs import BlobNotFound, Blobs
 from runtime.store.database import Database
 from runtime.store.models import VoiceRow
 from tts.engine import Conditioning
-from tts.voices.voice import Reason, Voice, VoiceOrigin, VoiceState
+from tts.voices.voice import Likeness, Reason, Voice, VoiceOrigin, VoiceState
 
 
 class StoredVoices:
@@ -73,6 +73,7 @@ def voice_of(row: VoiceRow, *, report_id: str | None = None) -> Voice:
         provider=row.provider,
         agent_id=row.agent_id,
         reason=None if row.reason is None else Reason.from_json(row.reason),
+        likeness=None if row.likeness is None else Likeness.from_json(row.likeness),
         report_id=report_id,
         consent_id=row.consent_id,
     )

@@ -19,7 +19,7 @@ from runtime.store.models import ReportRow, VoiceRow
 from tts.engine import Conditioning, SpeechEngine
 from tts.voices.gate import GateReport, Window
 from tts.voices.upload import Upload
-from tts.voices.voice import Reason, VoiceState
+from tts.voices.voice import Likeness, Reason, VoiceState
 
 log = logging.getLogger(__name__)
 
@@ -231,6 +231,7 @@ class Enrolments:
         made: Conditioning = await self._worker.call("clone", uploads, window, voice_id, timeout=STEP_SECONDS)
         blob = f"voices/{voice_id}/conditioning"
         await self._blobs.put(tenant_id, blob, made.data)
+        likeness = await self._likeness(uploads, window, made)
         await self._engine.warm(made)
         async with self._database.write() as store:
             kept = await self._end(
@@ -243,10 +244,26 @@ class Enrolments:
                 engine_version=made.engine_version,
                 conditioning=blob,
                 conditioning_digest=made.digest,
+                likeness=None if likeness is None else likeness.to_json(),
             )
         if not kept:  # deleted while it was made
             await self._blobs.delete_under(tenant_id, f"voices/{voice_id}")
         return False
+
+    async def _likeness(
+        self, uploads: Sequence[Upload], window: Window, made: Conditioning
+    ) -> Likeness | None:
+        """A voice that cannot be listened to is no worse a voice."""
+        try:
+            found: Likeness | None = await self._worker.call(
+                "likeness", uploads, window, made, timeout=STEP_SECONDS
+            )
+        except VivavoceError as error:
+            log.warning("the likeness of %s is not known: %s", made.voice_id, error)
+            return None
+        if found is not None and found.warning is not None:
+            log.info("%s: %s", made.voice_id, found.warning.message)
+        return found
 
     async def _begin(self, tenant_id: str, voice_id: str) -> VoiceRow | None:
         """The row, now ``analysing``; None when it was deleted, or has been tried too often."""

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from runtime.clock import Clock
@@ -29,7 +29,7 @@ from tts.voices.gate import GateReport
 from tts.voices.gate.limits import Profile
 from tts.voices.resolve import VoiceResolver
 from tts.voices.upload import Upload
-from tts.voices.voice import StockVoice, Voice, VoiceOrigin, VoiceState
+from tts.voices.voice import Likeness, StockVoice, Voice, VoiceOrigin, VoiceState
 
 log = logging.getLogger(__name__)
 
@@ -353,9 +353,14 @@ class VoiceService:
             await self._purge(row.tenant_id, row.id)
 
     async def report(self, tenant_id: str, voice_id: str) -> StoredReport:
-        """Raises VoiceNotFound, or NotFound while the gate has not spoken yet."""
-        await self._row(tenant_id, voice_id)
-        return await self._report(tenant_id, voice_id)
+        """
+        The gate's report, and beside it how much the voice came to sound like the recording.
+
+        Raises VoiceNotFound, or NotFound while the gate has not spoken yet.
+        """
+        voice = await self.get(tenant_id, voice_id)
+        report = await self._report(tenant_id, voice_id)
+        return report if voice.likeness is None else _with_likeness(report, voice.likeness)
 
     async def report_picture(self, tenant_id: str, voice_id: str) -> bytes:
         """
@@ -369,7 +374,9 @@ class VoiceService:
         await self._report(tenant_id, voice_id)
         uploads = await load_uploads(self._blobs, row)
         report = await self._worker.call("judge", uploads, row.profile, timeout=STEP_SECONDS)
-        picture: bytes = await self._worker.call("picture", uploads, report, timeout=STEP_SECONDS)
+        picture: bytes = await self._worker.call(
+            "picture", uploads, report, voice_of(row).likeness, timeout=STEP_SECONDS
+        )
         return picture
 
     def stock(self) -> Sequence[StockVoice]:
@@ -395,6 +402,13 @@ class VoiceService:
         async with self._database.write() as store:
             await store.voices.purged(tenant_id, voice_id, at=self._clock.wall())
         log.info("%s deleted with %d blobs", voice_id, removed)
+
+
+def _with_likeness(report: StoredReport, likeness: Likeness) -> StoredReport:
+    body = {**report.body, "likeness": likeness.to_json()}
+    if (weak := likeness.warning) is not None:
+        body["warnings"] = [*body["warnings"], weak.to_json()]
+    return replace(report, body=body)
 
 
 def no_such_voice() -> VoiceNotFound:

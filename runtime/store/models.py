@@ -112,6 +112,8 @@ class VoiceRow(Row):
     conditioning: Mapped[str | None]
     """Blob of the conditioning; set before the state is ``ready``."""
     conditioning_digest: Mapped[str | None] = mapped_column(String(64))
+    likeness: Mapped[Json | None]
+    """How much it sounds like the recording, by our own ear; see :mod:`tts.voices.likeness`."""
     once: Mapped[str | None]
     """The idempotency record it was made under: made again, it is the same voice."""
     consent_id: Mapped[str | None]

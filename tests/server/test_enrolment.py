@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from runtime.clock import ManualClock
-from runtime.errors import AtCapacity, EnrolmentError, VoiceNotFound, WorkerDied
+from runtime.errors import AtCapacity, EnrolmentError, SynthesisFailed, VoiceNotFound, WorkerDied
 from runtime.server.catalog import StoredVoices
 from runtime.server.enrolment import MAX_ATTEMPTS, Enrolments
 from runtime.server.voices import Enrolment, SourceClip, VoiceService
@@ -21,7 +21,7 @@ from runtime.store.database import Database
 from tts.engine import Conditioning, EngineInfo, PcmBlock, SpeechRequest
 from tts.voices.gate import GateReport, Window
 from tts.voices.resolve import VoiceResolver
-from tts.voices.voice import Reason, VoiceState
+from tts.voices.voice import Likeness, Reason, VoiceState
 
 TOO_SHORT = Reason("clip_too_short", "clip too short: 3 s", "send 6 to 15 s", "duration_s", 3.0, 5.5, "s")
 
@@ -46,6 +46,8 @@ class ScriptedWorker:
             await outcome.wait()
         if method == "clone":
             return Conditioning(args[2], "scripted", "1", data, hashlib.sha256(data).hexdigest())
+        if method == "likeness":
+            return Likeness(0.3 if data == b"unlike" else 0.8, 8, 0.1, 0.4)
         rejected = data.startswith(b"short")
         return GateReport(
             gate_version="1",
@@ -126,6 +128,27 @@ async def test_a_good_recording_becomes_a_voice_that_resolves(house: House, tena
     assert (await house.voices.report(mine, voice_id)).body["verdict"] == "accepted"
     with pytest.raises(VoiceNotFound):
         await house.resolver.resolve(theirs, voice_id)
+
+
+async def test_a_ready_voice_tells_how_like_it_is_and_a_weak_likeness_warns(
+    house: House, tenants: tuple[str, str]
+) -> None:
+    like, unlike = await house.enrol(tenants[0]), await house.enrol(tenants[0], b"unlike")
+    for voice_id in (like, unlike):
+        assert await house.settled(tenants[0], voice_id) is VoiceState.READY
+    assert (await house.voices.get(tenants[0], like)).likeness == Likeness(0.8, 8, 0.1, 0.4)
+    good, weak = [(await house.voices.report(tenants[0], voice_id)).body for voice_id in (like, unlike)]
+    assert (good["verdict"], good["likeness"]["score"], good["warnings"]) == ("accepted", 0.8, [])
+    assert (weak["verdict"], [told["code"] for told in weak["warnings"]]) == ("accepted", ["weak_likeness"])
+
+
+async def test_a_voice_that_cannot_be_heard_is_ready_all_the_same(
+    house: House, tenants: tuple[str, str]
+) -> None:
+    house.worker.on = lambda method, _data: SynthesisFailed("no sound") if method == "likeness" else None
+    voice_id = await house.enrol(tenants[0])
+    assert await house.settled(tenants[0], voice_id) is VoiceState.READY
+    assert (await house.voices.get(tenants[0], voice_id)).likeness is None
 
 
 async def test_a_rejected_recording_says_why_and_what_to_change(

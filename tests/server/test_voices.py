@@ -87,6 +87,7 @@ def test_a_recording_becomes_a_voice_that_speaks_lists_reports_and_goes(
     report = api.get(voice["report_url"]).json()
     assert report["verdict"] == "accepted"
     assert report["metrics"]["duration_s"]["value"] == 10.0
+    assert voice["likeness"] == report.get("likeness")
     picture = api.get(report["plot_url"])
     assert picture.content.startswith(b"\x89PNG")
     assert len(picture.content) > 10_000

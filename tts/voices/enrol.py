@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
 import numpy as np
+from numpy.typing import NDArray
 
-from runtime.errors import EngineUnavailable, EnrolmentError
+from runtime.errors import EngineUnavailable, EnrolmentError, SynthesisFailed
 from runtime.media.container import DEFAULT_LIMITS, DecodeLimits, Recording, decode_upload
 from runtime.media.frame import Pcm
-from tts.engine import Conditioning, Synthesizer
+from tts.engine import Conditioning, SpeechRequest, Synthesizer
 from tts.engines import synthesizer
 from tts.provenance.verify import Evidence, evidence
 from tts.voices.gate import Gate, GateReport, Profile, Window
 from tts.voices.gate.picture import draw_report
+from tts.voices.likeness import LINE, Timbre, compare, timbre
 from tts.voices.same_speaker import same_speaker
+from tts.voices.stock import ShipsVoices
 from tts.voices.upload import Upload
+from tts.voices.voice import Likeness
 
 if TYPE_CHECKING:
     from tts.engines.clone.design import VoiceDesign
@@ -49,6 +54,8 @@ class EnrolmentService:
         self._make_synthesizer = synthesizer(engine) if isinstance(engine, str) else engine
         self._limits = limits
         self._decoded: dict[str, Recording] = {}
+        self._synthesizer: Synthesizer | None = None
+        self._cohort: list[Timbre] | None = None
 
     def judge(self, uploads: Sequence[Upload], profile: Profile = "strict") -> GateReport:
         """
@@ -77,10 +84,13 @@ class EnrolmentService:
         """The same report, when nothing is to be stored: the dry run."""
         return self.judge(uploads, profile)
 
-    def picture(self, uploads: Sequence[Upload], report: GateReport) -> bytes:
+    def picture(
+        self, uploads: Sequence[Upload], report: GateReport, likeness: Likeness | None = None
+    ) -> bytes:
         """The report as a PNG: spectrogram, cut-off, silences, a second voice, the verdict in words."""
         window = report.window
-        return draw_report(report, None if window is None else self._decode(uploads[window.file]))
+        recording = None if window is None else self._decode(uploads[window.file])
+        return draw_report(report, recording, likeness)
 
     def clone(self, uploads: Sequence[Upload], window: Window, voice_id: str) -> Conditioning:
         """
@@ -90,7 +100,32 @@ class EnrolmentService:
             EnrolmentError: The engine can make nothing of the recording.
         """
         recording = self._decode(uploads[window.file])
-        return self._make_synthesizer().clone(_cut(recording, window), recording.rate, voice_id=voice_id)
+        return self._engine().clone(_cut(recording, window), recording.rate, voice_id=voice_id)
+
+    def likeness(self, uploads: Sequence[Upload], window: Window, voice: Conditioning) -> Likeness | None:
+        """
+        Let the new voice speak a line, and say how much it sounds like the recording it was made of.
+
+        The engine's stock voices speak the same line, once in the life of this process: what a stranger
+        scores is what a score must be read against.
+
+        Returns:
+            None where the engine makes no speech, and where too little is voiced to tell.
+
+        Raises:
+            SynthesisFailed: The voice does not speak.
+        """
+        engine = self._engine()
+        if engine.info.placeholder:
+            return None
+        recording = self._decode(uploads[window.file])
+        person = timbre(_unit(_cut(recording, window)), recording.rate)
+        heard = _timbre_of(engine, voice)
+        if person is None or heard is None:
+            return None
+        if self._cohort is None:
+            self._cohort = list(_stock_timbres(engine))
+        return compare(heard, person, cohort=self._cohort)
 
     def design(self, recipe: str, voice_id: str) -> Conditioning:
         """
@@ -105,7 +140,7 @@ class EnrolmentService:
         """
         from tts.engines.clone.design import VoiceDesign  # heavy, and not needed to enrol
 
-        engine = self._make_synthesizer()
+        engine = self._engine()
         if not isinstance(engine, DesignsVoices):
             raise EngineUnavailable(
                 f"the engine {engine.info.name} cannot design voices", fix="set VIVAVOCE_ENGINE=clone"
@@ -131,6 +166,11 @@ class EnrolmentService:
         """
         return evidence(upload.data, self._decode(upload))
 
+    def _engine(self) -> Synthesizer:
+        if self._synthesizer is None:
+            self._synthesizer = self._make_synthesizer()
+        return self._synthesizer
+
     def _decode(self, upload: Upload) -> Recording:
         sha256 = hashlib.sha256(upload.data).hexdigest()
         if sha256 not in self._decoded:
@@ -148,3 +188,23 @@ def _cut(recording: Recording, window: Window) -> Pcm:
     mono = part.mean(axis=1) if window.channel is None else part[:, window.channel]
     pcm: Pcm = np.rint(np.clip(mono, -1.0, 1.0) * 32_767).astype(np.int16)
     return pcm
+
+
+def _unit(pcm: Pcm) -> NDArray[np.float32]:
+    return pcm.astype(np.float32) / np.float32(32_768)
+
+
+def _timbre_of(engine: Synthesizer, voice: Conditioning) -> Timbre | None:
+    blocks = [block.samples for block in engine.speak(SpeechRequest(LINE, voice))]
+    if not blocks:
+        return None
+    return timbre(_unit(np.concatenate(blocks)), engine.info.rate)
+
+
+def _stock_timbres(engine: Synthesizer) -> Iterator[Timbre]:
+    """Of those stock voices that can be had here: some need weights that were not loaded."""
+    for stock in cast(ShipsVoices, engine).stock():
+        with suppress(SynthesisFailed):
+            heard = _timbre_of(engine, stock.conditioning)
+            if heard is not None:
+                yield heard

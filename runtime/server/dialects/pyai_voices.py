@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, cast
 
 from fastapi import APIRouter, File, Form, UploadFile
 from starlette.responses import Response
+from typing_extensions import TypedDict
 
 from runtime.errors import InvalidRequest
-from runtime.server.dialects.pyai import Cursor, Limit, PyaiRoute, page
+from runtime.server.dialects.judgement import LikenessJson, ReasonJson, ReportJson
+from runtime.server.dialects.pyai import Cursor, Limit, Page, PyaiRoute, page
 from runtime.server.dialects.route import Caller, Once, Services, access
+from runtime.server.dialects.sound import answers
 from runtime.server.voices import Enrolment, SourceClip, StoredReport
 from tts.voices.voice import StockVoice, Voice, VoiceState
 
 router = APIRouter(prefix="/v1", route_class=PyaiRoute, tags=["pyai"])
 
 
-STATUS = {
+STATUS: dict[VoiceState, Literal["pending", "ready", "failed"]] = {
     VoiceState.QUEUED: "pending",
     VoiceState.ANALYSING: "pending",
     VoiceState.ENROLLING: "pending",
@@ -27,8 +30,50 @@ STATUS = {
 }
 
 
+class Failure(ReasonJson):
+    cause: str
+
+
+class Clone(TypedDict):
+    id: str
+    voice_id: str
+    object: Literal["voice"]
+    name: str
+    status: Literal["pending", "ready", "failed"]
+    created_at: int
+    language: str
+    failure: Failure | None
+    likeness: LikenessJson | None
+    report_url: str
+
+
+class CatalogueVoice(TypedDict):
+    object: Literal["voice"]
+    voice_id: str
+    name: str
+    gender: str | None
+    language: str
+    bio: str | None
+    source: Literal["stock", "clone", "design"]
+    preview_url: str
+
+
+class KeptReport(ReportJson):
+    id: str
+    plot_url: str
+    """The same as a picture."""
+    created_at: int
+
+
+class RevokedConsent(TypedDict):
+    object: Literal["voice.consent"]
+    voice_id: str
+    revoked: bool
+    calls_ended: int
+
+
 @router.post("/voice/clones", status_code=201)
-@access("voice:clone", body="upload", once=True)
+@access("voice:clone", body="upload", once=True, refuses=(402,))
 async def create_clone(
     caller: Caller,
     services: Services,
@@ -40,7 +85,7 @@ async def create_clone(
     consent: Annotated[
         bool, Form(description="You attest that the speaker gave explicit permission.")
     ] = False,
-) -> dict[str, Any]:
+) -> Clone:
     """Make a voice of a recording of 6 to 15 seconds. Poll it until it is ``ready`` or ``failed``."""
     order = Enrolment(
         name=name,
@@ -56,26 +101,24 @@ async def create_clone(
 
 @router.post("/voice/clones/check")
 @access("voice:clone", body="upload")
-async def check_clip(
-    caller: Caller, services: Services, file: Annotated[UploadFile, File()]
-) -> dict[str, Any]:
+async def check_clip(caller: Caller, services: Services, file: Annotated[UploadFile, File()]) -> ReportJson:
     """What the quality gate would say of a recording. Nothing is stored."""
-    return (await services.voices.check([await _clip(file)])).to_json()
+    return cast(ReportJson, (await services.voices.check([await _clip(file)])).to_json())
 
 
 @router.get("/voice/clones")
 @access("voice:clone")
 async def list_clones(
     caller: Caller, services: Services, limit: Limit = 20, cursor: Cursor = None
-) -> dict[str, Any]:
+) -> Page[Clone]:
     """Your clones, newest first."""
     voices, more = await services.voices.page(caller.tenant_id, limit=limit, after=cursor)
-    return page([clone_json(voice) for voice in voices], more=more)
+    return page([clone_json(voice) for voice in voices], more=more, last=voices[-1].id if voices else None)
 
 
 @router.get("/voice/clones/{id}")
 @access("voice:clone")
-async def get_clone(caller: Caller, services: Services, id: str) -> dict[str, Any]:
+async def get_clone(caller: Caller, services: Services, id: str) -> Clone:
     """One clone."""
     return clone_json(await services.voices.get(caller.tenant_id, id))
 
@@ -90,7 +133,7 @@ async def delete_clone(caller: Caller, services: Services, id: str) -> Response:
 
 @router.post("/voice/clones/{id}/consent/revoke")
 @access("voice:clone")
-async def revoke_consent(caller: Caller, services: Services, id: str) -> dict[str, Any]:
+async def revoke_consent(caller: Caller, services: Services, id: str) -> RevokedConsent:
     """
     The speaker has taken their consent back: the voice speaks nowhere from now on.
 
@@ -103,12 +146,12 @@ async def revoke_consent(caller: Caller, services: Services, id: str) -> dict[st
 
 @router.get("/voice/clones/{id}/report")
 @access("voice:clone")
-async def get_report(caller: Caller, services: Services, id: str) -> dict[str, Any]:
+async def get_report(caller: Caller, services: Services, id: str) -> KeptReport:
     """What the gate measured, what it wanted, and what to change."""
     return _report_json(id, await services.voices.report(caller.tenant_id, id))
 
 
-@router.get("/voice/clones/{id}/report.png", response_class=Response)
+@router.get("/voice/clones/{id}/report.png", response_class=Response, responses=answers("image/png"))
 @access("voice:clone")
 async def get_report_picture(caller: Caller, services: Services, id: str) -> Response:
     """The report as a picture: spectrogram, cut-off, silences, verdict."""
@@ -117,28 +160,27 @@ async def get_report_picture(caller: Caller, services: Services, id: str) -> Res
 
 @router.get("/voices")
 @access()
-async def list_voices(caller: Caller, services: Services) -> dict[str, Any]:
+async def list_voices(caller: Caller, services: Services) -> Page[CatalogueVoice]:
     """Every voice you can speak in now: the stock voices, then your own that are ready."""
     own, _ = await services.voices.page(caller.tenant_id, limit=1000)
     data = [stock_json(voice) for voice in services.voices.stock()]
     data += [catalogue_json(voice) for voice in own if voice.state is VoiceState.READY]
-    return page(data, more=False)
+    return page(data)
 
 
 @router.get("/voices/{id}")
 @access()
-async def get_voice(caller: Caller, services: Services, id: str) -> dict[str, Any]:
+async def get_voice(caller: Caller, services: Services, id: str) -> CatalogueVoice:
     """One voice of the catalogue; preset aliases such as ``alloy`` name the stock voice they stand for."""
     if (stock := services.resolver.stock_voice(id)) is not None:
         return stock_json(stock)
     return catalogue_json(await services.voices.get(caller.tenant_id, id))
 
 
-def clone_json(voice: Voice) -> dict[str, Any]:
-    failure = None
+def clone_json(voice: Voice) -> Clone:
+    failure: Failure | None = None
     if voice.reason is not None:
-        failure = voice.reason.to_json()
-        failure["cause"] = voice.reason.message
+        failure = cast(Failure, voice.reason.to_json() | {"cause": voice.reason.message})
     return {
         "id": voice.id,
         "voice_id": voice.id,
@@ -148,11 +190,12 @@ def clone_json(voice: Voice) -> dict[str, Any]:
         "created_at": int(voice.created_at.timestamp()),
         "language": voice.language,
         "failure": failure,
+        "likeness": None if voice.likeness is None else voice.likeness.to_json(),
         "report_url": f"/v1/voice/clones/{voice.id}/report",
     }
 
 
-def stock_json(voice: StockVoice) -> dict[str, Any]:
+def stock_json(voice: StockVoice) -> CatalogueVoice:
     return {
         "object": "voice",
         "voice_id": voice.voice_id,
@@ -165,7 +208,7 @@ def stock_json(voice: StockVoice) -> dict[str, Any]:
     }
 
 
-def catalogue_json(voice: Voice) -> dict[str, Any]:
+def catalogue_json(voice: Voice) -> CatalogueVoice:
     return {
         "object": "voice",
         "voice_id": voice.id,
@@ -178,13 +221,14 @@ def catalogue_json(voice: Voice) -> dict[str, Any]:
     }
 
 
-def _report_json(voice_id: str, report: StoredReport) -> dict[str, Any]:
-    return {
+def _report_json(voice_id: str, report: StoredReport) -> KeptReport:
+    body = {
         "id": report.id,
         **report.body,
         "plot_url": f"/v1/voice/clones/{voice_id}/report.png",
         "created_at": int(report.created_at),
     }
+    return cast(KeptReport, body)
 
 
 def _initial(gender: str | None) -> str | None:

@@ -46,7 +46,7 @@ def measure_losses(sound: Sound) -> Losses:
             and min(before, after) - inside >= _DROP_DB
             and min(before, after) > loud - 35
         ):
-            found.append((start * _STEP_SECONDS, end * _STEP_SECONDS))
+            found.append((float(start * _STEP_SECONDS), float(end * _STEP_SECONDS)))
     return Losses(
         count=len(found),
         seconds=float(sum(end - start for start, end in found)),

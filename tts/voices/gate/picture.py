@@ -14,7 +14,7 @@ from runtime.media.container import Recording
 from tts.voices.gate.channels import choose_channel
 from tts.voices.gate.report import GateReport
 from tts.voices.gate.sound import HOP_SECONDS, Sound
-from tts.voices.voice import Reason, Span
+from tts.voices.voice import Likeness, Reason, Span
 
 _WIDTH = 1_200
 _MARGIN = 24
@@ -50,15 +50,16 @@ _LANES = (
 """What is marked in time: label, colour, and the metrics whose spans belong there."""
 
 
-def draw_report(report: GateReport, recording: Recording | None) -> bytes:
+def draw_report(report: GateReport, recording: Recording | None, likeness: Likeness | None = None) -> bytes:
     """
     A PNG, 1200 pixels wide and as high as its words need.
 
     Args:
         report: What the gate said.
         recording: The recording it is about; None where it could not be opened.
+        likeness: Of the voice that was made of it, once there is one.
     """
-    lines = list(_words(report))
+    lines = [*_words(report), *_likeness(likeness)]
     below = _PLOT[3] + 40 + len(_LANES) * (_LANE + _GAP) + 18 if recording is not None else 124
     image = Image.new("RGB", (_WIDTH, below + 26 * len(lines) + _MARGIN), _PAPER)
     canvas = ImageDraw.Draw(image)
@@ -115,6 +116,18 @@ def _words(report: GateReport) -> Iterator[tuple[str, tuple[int, int, int], int]
                 yield f"      {line}", _INK, 17
     if report.accepted and not report.warnings:
         yield "Nothing to complain about: one voice, full band, clean and even.", _GREEN, 19
+
+
+def _likeness(likeness: Likeness | None) -> Iterator[tuple[str, tuple[int, int, int], int]]:
+    if likeness is None:
+        return
+    said = f"Likeness of the new voice: {likeness.score:.2f} (1 is the same)"
+    if likeness.cohort_mean is not None:
+        said += f"; stock voices {likeness.cohort_mean:.2f} on average, {likeness.cohort_max:.2f} at most"
+    weak = likeness.warning
+    yield said, _GREEN if weak is None else _AMBER, 19
+    if weak is not None:
+        yield f"      What to do: {weak.fix}.", _INK, 17
 
 
 def _when(reason: Reason) -> str:

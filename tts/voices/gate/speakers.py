@@ -15,12 +15,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.fft import dct
 
-from runtime.media.frame import LISTENING_RATE
+from tts.voices.gate.cepstra import mel_cepstra
 from tts.voices.gate.overlap import Overlap
 from tts.voices.gate.pitch import Pitch
-from tts.voices.gate.sound import HOP_SECONDS, Floats, Sound, spans
+from tts.voices.gate.sound import Floats, Sound, spans
 from tts.voices.voice import Span
 
 TWO_VOICES = 46.0
@@ -47,9 +46,6 @@ _PRIOR_STEPS = 40
 """How many steps between blocks the covariance of voices in general counts as, beside the clip's own."""
 
 _CEPSTRA = 12
-_FILTERS = 25
-_BAND_HZ = (130.0, 6_800.0)
-
 
 _STEP = np.array([3.12, 2.10, 2.26, 1.68, 1.12, 1.08, 0.90, 0.82, 0.77, 0.63, 0.61, 0.58, 0.17])
 """Standard deviation of the step from block to block in one voice: twelve cepstra, natural log of pitch."""
@@ -88,7 +84,12 @@ def measure_speakers(sound: Sound, pitch: Pitch, overlap: Overlap) -> Speakers:
     if blocks < _FEWEST_BLOCKS:
         return Speakers(0.0, 0.0, ())
     frames = frames[: blocks * _BLOCK]
-    features = np.column_stack([_cepstra(sound.heard, len(pitch.hz))[frames], np.log(pitch.hz[frames])])
+    features = np.column_stack(
+        [
+            mel_cepstra(sound.heard, frames=len(pitch.hz), count=_CEPSTRA)[frames],
+            np.log(pitch.hz[frames]),
+        ]
+    )
     means = features.reshape(blocks, _BLOCK, -1).mean(axis=1)
     score, groups = _best_split(_whitened(means))
     enough = TWO_VOICES
@@ -185,25 +186,3 @@ def _spans(second: NDArray[np.bool_], frames: NDArray[np.int64], sound: Sound) -
     for start, end in zip(edges[::2], edges[1::2], strict=True):
         covered[frames[start, 0] : frames[end - 1, -1] + 1] = True
     return spans(covered & sound.speaking, minimum=0.1)
-
-
-def _cepstra(heard: Floats, frames: int) -> Floats:
-    """Mel cepstra 1 to 12 of each 10 ms frame, 26 ms windows; the zeroth, which is level, is left out."""
-    sound = np.append(heard[:1], heard[1:] - 0.97 * heard[:-1])
-    hop, width = round(HOP_SECONDS * LISTENING_RATE), 410
-    windows = np.lib.stride_tricks.sliding_window_view(np.pad(sound, (width // 2, width + hop)), width)[::hop]
-    power = np.abs(np.fft.rfft(windows[:frames] * np.hamming(width), 512, axis=1)) ** 2
-    bands = np.log(power @ _mel_filters() + 1e-11)
-    return np.asarray(dct(bands, type=2, norm="ortho", axis=1)[:, 1 : _CEPSTRA + 1], np.float32)
-
-
-def _mel_filters() -> Floats:
-    """Triangles of equal area on the mel scale of O'Shaughnessy (1987), shape ``(257, filters)``."""
-    low, high = (2_595 * np.log10(1 + hz / 700) for hz in _BAND_HZ)
-    corners = 700 * (10 ** (np.linspace(low, high, _FILTERS + 2) / 2_595) - 1)
-    hz = np.arange(257)[:, None] * (LISTENING_RATE / 512)
-    rising = (hz - corners[:-2]) / (corners[1:-1] - corners[:-2])
-    falling = (corners[2:] - hz) / (corners[2:] - corners[1:-1])
-    return np.asarray(
-        np.clip(np.minimum(rising, falling), 0, 1) * 2 / (corners[2:] - corners[:-2]), np.float32
-    )
