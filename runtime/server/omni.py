@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Literal, cast
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket
+from typing_extensions import TypedDict
 
 from runtime.errors import InvalidRequest, MalformedMessage, RateLimited, VivavoceError
 from runtime.server.auth import SOCKET_SCHEMES, accepted_subprotocol, find_key
@@ -40,11 +41,19 @@ class SessionRequest(BaseModel):
     session_label: Annotated[str | None, Field(max_length=MAX_LABEL_CHARACTERS)] = None
 
 
+class OmniSession(TypedDict):
+    object: Literal["omni.session"]
+    token: str
+    expires_at: int
+    url: str
+    session_label: str | None
+
+
 @router.post("/sessions", status_code=201)
 @access("omni:session")
 async def create_session(
     request: Request, caller: Caller, services: Services, body: SessionRequest
-) -> dict[str, Any]:
+) -> OmniSession:
     """A token that a page may hold: opens one call at a time, soon expires, and can be bound to origins."""
     secret = services.client_secrets.issue(
         caller,

@@ -24,6 +24,17 @@ class ReasonJson(TypedDict):
     """Where in the recording, ``[begin, end]`` in seconds."""
 
 
+class LikenessJson(TypedDict):
+    """How much a voice sounds like its recording: :meth:`tts.voices.voice.Likeness.to_json`."""
+
+    score: float
+    limit: float
+    cohort: int
+    cohort_mean: float | None
+    cohort_max: float | None
+    weak: bool
+
+
 @with_config(ConfigDict(extra="allow"))
 class ReportJson(TypedDict):
     """:meth:`tts.voices.gate.GateReport.to_json`."""

@@ -18,11 +18,13 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from starlette.responses import Response, StreamingResponse
+from typing_extensions import TypedDict
 
 from runtime.errors import NotFound
+from runtime.media.encode import SPEECH_FORMATS
 from runtime.server.dialects.pyai import PyaiRoute
 from runtime.server.dialects.route import Caller, Services, access
-from runtime.server.dialects.sound import NO_BUFFERING, in_pieces
+from runtime.server.dialects.sound import BINARY, MP3, NO_BUFFERING, in_pieces
 from runtime.server.speech import PREVIEW_TEXT, Speech, SpeechOrder
 
 PYAI_MODEL = "pyai-voice"
@@ -64,8 +66,42 @@ class SpeechBody(BaseModel):
         )
 
 
-@router.post("/audio/speech", response_class=Response)
-@access("voice:synthesize")
+class Model(TypedDict):
+    id: str
+    object: Literal["model"]
+    created: int
+    owned_by: str
+
+
+class Models(TypedDict):
+    object: Literal["list"]
+    data: list[Model]
+
+
+class EngineCard(TypedDict):
+    object: Literal["engine"]
+    name: str
+    version: str
+    sample_rate: int
+    languages: list[str]
+    licence: str
+    clones: bool
+    placeholder: bool
+
+
+SPEECH: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The sound; with `stream_format` `sse`, events `speech.audio.delta` and `…done`.",
+        "content": {
+            **{one.content_type: BINARY for one in SPEECH_FORMATS.values()},
+            "text/event-stream": {"schema": {"type": "string"}},
+        },
+    }
+}
+
+
+@router.post("/audio/speech", response_class=Response, responses=SPEECH)
+@access("voice:synthesize", refuses=(404, 409))
 async def create_speech(caller: Caller, services: Services, body: SpeechBody) -> Response:
     """Say something in a voice; the audio is sent while it is spoken. Hanging up stops the engine."""
     speech = await services.speech.speak(caller.tenant_id, body.order())
@@ -83,8 +119,8 @@ async def create_speech(caller: Caller, services: Services, body: SpeechBody) ->
     )
 
 
-@router.get("/voices/{id}/preview", response_class=Response)
-@access()
+@router.get("/voices/{id}/preview", response_class=Response, responses=MP3)
+@access(refuses=(403, 409))
 async def preview_voice(caller: Caller, services: Services, id: str) -> Response:
     """A sentence in a voice, as MP3."""
     order = SpeechOrder(text=PREVIEW_TEXT, voice=id, format="mp3")
@@ -94,7 +130,7 @@ async def preview_voice(caller: Caller, services: Services, id: str) -> Response
     )
 
 
-@router.get("/voices/{id}/sample", response_class=Response)
+@router.get("/voices/{id}/sample", response_class=Response, responses=MP3)
 @access(anyone=True)
 async def sample_stock_voice(services: Services, id: str) -> Response:
     """A sentence in a stock voice, as MP3: for players that can send no key."""
@@ -106,7 +142,7 @@ async def sample_stock_voice(services: Services, id: str) -> Response:
     )
 
 
-@router.get("/files/{token}", response_class=Response)
+@router.get("/files/{token}", response_class=Response, responses=MP3)
 @access(anyone=True)
 async def get_file(services: Services, token: str) -> Response:
     """What a signed address stands for."""
@@ -116,14 +152,14 @@ async def get_file(services: Services, token: str) -> Response:
 
 @router.get("/models")
 @access()
-async def list_models(services: Services) -> dict[str, Any]:
+async def list_models(services: Services) -> Models:
     """The model names that mean this server's engine."""
     return {"object": "list", "data": [_model(name) for name in MODELS]}
 
 
 @router.get("/models/{id}")
 @access()
-async def get_model(services: Services, id: str) -> dict[str, Any]:
+async def get_model(services: Services, id: str) -> Model:
     """One model name."""
     if id not in MODELS:
         raise NotFound(f"There is no model {id!r}.", code="model_not_found", param="model")
@@ -132,7 +168,7 @@ async def get_model(services: Services, id: str) -> dict[str, Any]:
 
 @router.get("/engine")
 @access()
-async def engine_card(services: Services) -> dict[str, Any]:
+async def engine_card(services: Services) -> EngineCard:
     """What really speaks, whatever model name a request gave."""
     info = services.engine.info
     return {
@@ -147,7 +183,7 @@ async def engine_card(services: Services) -> dict[str, Any]:
     }
 
 
-def _model(name: str) -> dict[str, Any]:
+def _model(name: str) -> Model:
     return {"id": name, "object": "model", "created": 0, "owned_by": "vivavoce"}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, File, Form, UploadFile
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
@@ -19,8 +19,28 @@ Format = Literal["json", "text", "srt", "verbose_json", "vtt"]
 Granularity = Literal["word", "segment"]
 
 
-@router.post("/transcriptions", response_class=Response)
-@access("hear:transcribe", body="upload")
+ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "By `response_format`; with `stream`, events `transcript.text.delta` and `…done`.",
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "required": ["text", "usage"],
+                    "properties": {"text": {"type": "string"}, "usage": {"type": "object"}},
+                }
+            },
+            **{
+                kind: {"schema": {"type": "string"}}
+                for kind in ("text/plain", "application/x-subrip", "text/vtt", "text/event-stream")
+            },
+        },
+    }
+}
+
+
+@router.post("/transcriptions", response_class=Response, responses=ANSWERS)
+@access("hear:transcribe", body="upload", refuses=(422,))
 async def create_transcription(
     caller: Caller,
     services: Services,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, File, Form, Query, UploadFile
 from pydantic import BaseModel
+from typing_extensions import TypedDict
 
 from runtime.errors import GateRejected, InvalidRequest
 from runtime.server.dialects.pyai import PyaiRoute
@@ -21,6 +22,42 @@ class Rename(BaseModel):
     name: str
 
 
+class Consent(TypedDict):
+    id: str
+    object: Literal["audio.voice_consent"]
+    name: str
+    language: str | None
+    created_at: int
+
+
+class Consents(TypedDict):
+    object: Literal["list"]
+    data: list[Consent]
+    has_more: bool
+    first_id: str | None
+    last_id: str | None
+
+
+class DeletedConsent(TypedDict):
+    id: str
+    object: Literal["audio.voice_consent"]
+    deleted: bool
+
+
+class CustomVoice(TypedDict):
+    id: str
+    object: Literal["audio.voice"]
+    name: str
+    type: Literal["audio_sample"]
+    created_at: int
+
+
+class DeletedVoice(TypedDict):
+    id: str
+    object: Literal["audio.voice.deleted"]
+    deleted: bool
+
+
 @router.post("/voice_consents")
 @access("voice:clone", body="upload", once=True)
 async def create_consent(
@@ -29,7 +66,7 @@ async def create_consent(
     name: Annotated[str, Form()],
     language: Annotated[str, Form(min_length=2, max_length=35)],
     recording: Annotated[UploadFile, File()],
-) -> dict[str, Any]:
+) -> Consent:
     """Keep a recording in which somebody agrees to be cloned."""
     row = await services.consents.record(
         caller.tenant_id,
@@ -48,7 +85,7 @@ async def list_consents(
     services: Services,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     after: Annotated[str | None, Query(max_length=64)] = None,
-) -> dict[str, Any]:
+) -> Consents:
     """Recorded consents, newest first."""
     rows, more = await services.consents.page(caller.tenant_id, limit=limit, after=after)
     return {
@@ -62,28 +99,28 @@ async def list_consents(
 
 @router.get("/voice_consents/{id}")
 @access("voice:clone")
-async def get_consent(caller: Caller, services: Services, id: str) -> dict[str, Any]:
+async def get_consent(caller: Caller, services: Services, id: str) -> Consent:
     """One consent."""
     return consent_json(await services.consents.get(caller.tenant_id, id))
 
 
 @router.post("/voice_consents/{id}")
 @access("voice:clone")
-async def rename_consent(caller: Caller, services: Services, id: str, body: Rename) -> dict[str, Any]:
+async def rename_consent(caller: Caller, services: Services, id: str, body: Rename) -> Consent:
     """Call it something else."""
     return consent_json(await services.consents.rename(caller.tenant_id, id, body.name))
 
 
 @router.delete("/voice_consents/{id}")
 @access("voice:clone")
-async def delete_consent(caller: Caller, services: Services, id: str) -> dict[str, Any]:
+async def delete_consent(caller: Caller, services: Services, id: str) -> DeletedConsent:
     """Remove it with its recording."""
     await services.consents.delete(caller.tenant_id, id, actor=caller.key_id)
     return {"id": id, "object": "audio.voice_consent", "deleted": True}
 
 
 @router.post("/voices")
-@access("voice:clone", body="upload", once=True)
+@access("voice:clone", body="upload", once=True, refuses=(402, 404, 422, 504))
 async def create_voice(
     caller: Caller,
     services: Services,
@@ -92,7 +129,7 @@ async def create_voice(
     audio_sample: Annotated[UploadFile, File()],
     consent: Annotated[str, Form()],
     type: Annotated[Literal["audio_sample"], Form()] = "audio_sample",
-) -> dict[str, Any]:
+) -> CustomVoice:
     """Make a voice of a sample, if the consent's speaker speaks in it; answered when it can speak."""
     clip = await _clip(audio_sample)
     await services.consents.check(caller.tenant_id, consent, clip)
@@ -121,13 +158,13 @@ async def create_voice(
 
 @router.delete("/voices/{id}")
 @access("voice:clone")
-async def delete_voice(caller: Caller, services: Services, id: str) -> dict[str, Any]:
+async def delete_voice(caller: Caller, services: Services, id: str) -> DeletedVoice:
     """Delete a voice of yours."""
     await services.voices.delete(caller.tenant_id, id, actor=caller.key_id)
     return {"id": id, "object": "audio.voice.deleted", "deleted": True}
 
 
-def consent_json(row: ConsentRow) -> dict[str, Any]:
+def consent_json(row: ConsentRow) -> Consent:
     return {
         "id": row.id,
         "object": "audio.voice_consent",
@@ -137,7 +174,7 @@ def consent_json(row: ConsentRow) -> dict[str, Any]:
     }
 
 
-def voice_json(voice: Voice) -> dict[str, Any]:
+def voice_json(voice: Voice) -> CustomVoice:
     return {
         "id": voice.id,
         "object": "audio.voice",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Literal, cast
 
 from fastapi import APIRouter, File, UploadFile
+from typing_extensions import TypedDict
 
 from runtime.server.dialects.pyai import PyaiRoute
 from runtime.server.dialects.route import Caller, Services, access
@@ -13,11 +14,23 @@ from tts.voices.upload import Upload
 router = APIRouter(prefix="/v1", route_class=PyaiRoute, tags=["provenance"])
 
 
+class EvidenceJson(TypedDict):
+    verdict: Literal["watermarked", "not_detected", "inconclusive"]
+    score: float
+    """In standard deviations of recordings without a mark."""
+    threshold: float
+    seconds: float
+    spans: list[list[float]]
+    """Where the mark was found: ``[begin, end]`` in seconds."""
+    tags: dict[str, str]
+    tagged_as_synthetic: bool
+
+
 @router.post("/provenance/verify")
-@access(body="upload")
+@access(body="upload", refuses=(422,))
 async def verify_recording(
     caller: Caller, services: Services, file: Annotated[UploadFile, File()]
-) -> dict[str, Any]:
+) -> EvidenceJson:
     """
     Look for our marks in a recording. Nothing is stored.
 
@@ -25,4 +38,4 @@ async def verify_recording(
     little sound); ``score`` is in standard deviations of recordings without a mark.
     """
     found = await services.provenance.verify(Upload(await file.read(), file.content_type))
-    return found.to_json()
+    return cast(EvidenceJson, found.to_json())

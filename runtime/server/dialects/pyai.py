@@ -9,7 +9,7 @@ so a client of either kind finds what it looks for.
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Annotated, Any, NotRequired
+from typing import Annotated, Generic, Literal, NotRequired, TypeVar
 
 from fastapi import Query
 from starlette.requests import Request
@@ -121,14 +121,25 @@ Limit = Annotated[int, Query(ge=1, le=100)]
 Cursor = Annotated[str | None, Query(max_length=64)]
 
 
-def page(data: list[dict[str, Any]], *, more: bool, id_member: str = "voice_id") -> dict[str, Any]:
+Row = TypeVar("Row")
+
+
+class Page(TypedDict, Generic[Row]):
     """A list as PyAI pages it."""
-    return {
-        "object": "list",
-        "data": data,
-        "has_more": more,
-        "next_cursor": data[-1][id_member] if more else None,
-    }
+
+    object: Literal["list"]
+    data: list[Row]
+    has_more: bool
+    next_cursor: str | None
+    """What to send as ``cursor`` for the next page."""
+
+
+def page(data: list[Row], *, more: bool = False, last: str | None = None) -> Page[Row]:
+    """
+    Args:
+        last: Id of the last of ``data``; needed where there are more.
+    """
+    return {"object": "list", "data": data, "has_more": more, "next_cursor": last if more else None}
 
 
 def milliseconds(seconds: float | None) -> int | None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
+from typing_extensions import TypedDict
 
 from runtime.server.accounts import STARTING_CREDITS
 from runtime.server.auth import Principal
-from runtime.server.dialects.pyai import Limit, PyaiRoute, milliseconds, page, public_url
+from runtime.server.dialects.pyai import Limit, Page, PyaiRoute, milliseconds, page, public_url
 from runtime.server.dialects.route import Caller, Services, access
 from runtime.store.models import KeyRow
 
@@ -24,11 +25,110 @@ class SandboxRequest(BaseModel):
     credits: Annotated[int, Field(ge=0, le=STARTING_CREDITS)] = STARTING_CREDITS
 
 
+class SandboxKey(TypedDict):
+    object: Literal["sandbox.key"]
+    api_key: str
+    """Shown once."""
+    environment: str
+    expires_at: int | None
+    base_url: str
+    key_id: str
+    org_id: str
+    project_id: str
+    scopes: list[str]
+    docs: str
+    note: str
+
+
+class Credit(TypedDict):
+    balance: int
+
+
+class Gateway(TypedDict):
+    requests_per_minute: int | None
+
+
+class Identity(TypedDict):
+    object: Literal["identity"]
+    key_id: str
+    org_id: str
+    project_id: str
+    environment: str
+    status: str
+    org_status: str
+    scopes: list[str]
+    expires_at: int | None
+
+
+class Me(Identity):
+    workspace_id: int
+    credit: Credit
+    gateway: Gateway
+    key_budget_cents: int | None
+
+
+class KeyJson(TypedDict):
+    object: Literal["key"]
+    id: str
+    label: str
+    hint: str
+    """How it ends."""
+    environment: str
+    scopes: list[str]
+    created_at: int
+    expires_at: int | None
+    revoked_at: int | None
+
+
+class MadeKey(KeyJson):
+    api_key: str
+    """Shown once."""
+
+
+class Movement(TypedDict):
+    id: str
+    amount: int
+    kind: str
+    ref: str
+    balance: int
+    created_at: int
+
+
+class LedgerJson(TypedDict):
+    object: Literal["ledger"]
+    balance: int
+    data: list[Movement]
+
+
+class Event(TypedDict):
+    seq: int
+    at: float
+    actor: str
+    actor_type: str
+    verb: str
+    object: str
+    detail: dict[str, Any]
+    prev_hash: str
+    hash: str
+
+
+class Events(TypedDict):
+    object: Literal["list"]
+    data: list[Event]
+
+
+class Verification(TypedDict):
+    object: Literal["audit.verification"]
+    valid: bool
+    events: int
+    broken_at: int | None
+
+
 @router.post("/sandbox/keys", status_code=201)
-@access(anyone=True)
+@access(anyone=True, refuses=(404,))
 async def create_sandbox_key(
     request: Request, services: Services, body: SandboxRequest | None = None
-) -> dict[str, Any]:
+) -> SandboxKey:
     """A key for a new tenant that shares nothing with any other. On servers on loopback, for trying out."""
     wanted = body or SandboxRequest()
     made = await services.accounts.create_sandbox(
@@ -51,10 +151,11 @@ async def create_sandbox_key(
 
 @router.get("/me")
 @access()
-async def whoami(caller: Caller, services: Services) -> dict[str, Any]:
+async def whoami(caller: Caller, services: Services) -> Me:
     """What this key is and may do."""
     tenant = await services.accounts.tenant(caller.tenant_id)
-    return identity_json(caller) | {
+    return {
+        **identity_json(caller),
         "workspace_id": tenant.number,
         "credit": {"balance": tenant.credit_balance},
         "gateway": {"requests_per_minute": services.limiter.per_minute or None},
@@ -69,14 +170,14 @@ class NewKeyRequest(BaseModel):
 
 @router.get("/keys")
 @access("account:admin")
-async def list_keys(caller: Caller, services: Services) -> dict[str, Any]:
+async def list_keys(caller: Caller, services: Services) -> Page[KeyJson]:
     """Your keys, oldest first; of each only what tells it from the others."""
-    return page([key_json(row) for row in await services.accounts.keys(caller.tenant_id)], more=False)
+    return page([key_json(row) for row in await services.accounts.keys(caller.tenant_id)])
 
 
 @router.post("/keys", status_code=201)
 @access("account:admin")
-async def create_key(caller: Caller, services: Services, body: NewKeyRequest) -> dict[str, Any]:
+async def create_key(caller: Caller, services: Services, body: NewKeyRequest) -> MadeKey:
     """Another key. It is shown once, and may do nothing that the asking key may not."""
     made = await services.accounts.create_key(
         caller.tenant_id,
@@ -85,15 +186,15 @@ async def create_key(caller: Caller, services: Services, body: NewKeyRequest) ->
         granted_by=caller.scopes,
         environment=caller.environment,
     )
-    return key_json(made.row) | {"api_key": made.key}
+    return {**key_json(made.row), "api_key": made.key}
 
 
 @router.post("/keys/{id}/rotate", status_code=201)
 @access("account:admin")
-async def rotate_key(caller: Caller, services: Services, id: str) -> dict[str, Any]:
+async def rotate_key(caller: Caller, services: Services, id: str) -> MadeKey:
     """A successor with the same rights; the old key stops at once."""
     made = await services.accounts.rotate_key(caller.tenant_id, id)
-    return key_json(made.row) | {"api_key": made.key}
+    return {**key_json(made.row), "api_key": made.key}
 
 
 @router.delete("/keys/{id}", status_code=204)
@@ -106,7 +207,7 @@ async def revoke_key(caller: Caller, services: Services, id: str) -> Response:
 
 @router.get("/credits")
 @access("account:admin")
-async def list_credits(caller: Caller, services: Services, limit: Limit = 20) -> dict[str, Any]:
+async def list_credits(caller: Caller, services: Services, limit: Limit = 20) -> LedgerJson:
     """The balance, and what changed it, newest first."""
     entries = await services.accounts.ledger(caller.tenant_id, limit=limit)
     return {
@@ -130,7 +231,7 @@ async def list_credits(caller: Caller, services: Services, limit: Limit = 20) ->
 @access("account:admin")
 async def list_audit(
     caller: Caller, services: Services, limit: Limit = 100, after: Annotated[int, Query(ge=0)] = 0
-) -> dict[str, Any]:
+) -> Events:
     """Who did what, oldest first. Each event carries the hash of the one before."""
     events = await services.accounts.audit(caller.tenant_id, limit=limit, after=after)
     return {
@@ -154,7 +255,7 @@ async def list_audit(
 
 @router.get("/audit/verify")
 @access("account:admin")
-async def verify_audit(caller: Caller, services: Services) -> dict[str, Any]:
+async def verify_audit(caller: Caller, services: Services) -> Verification:
     """Recompute every hash; ``broken_at`` is the number of the first event that was tampered with."""
     events, broken_at = await services.accounts.first_audit_break(caller.tenant_id)
     return {
@@ -165,7 +266,7 @@ async def verify_audit(caller: Caller, services: Services) -> dict[str, Any]:
     }
 
 
-def identity_json(principal: Principal) -> dict[str, Any]:
+def identity_json(principal: Principal) -> Identity:
     return {
         "object": "identity",
         "key_id": principal.key_id,
@@ -179,7 +280,7 @@ def identity_json(principal: Principal) -> dict[str, Any]:
     }
 
 
-def key_json(row: KeyRow) -> dict[str, Any]:
+def key_json(row: KeyRow) -> KeyJson:
     return {
         "object": "key",
         "id": row.id,

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, cast
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, with_config
 from starlette.responses import Response
+from typing_extensions import TypedDict
 
 from runtime.errors import InvalidRequest
 from runtime.server.agents import Agent
-from runtime.server.dialects.pyai import Cursor, Limit, PyaiRoute, page
+from runtime.server.dialects.pyai import Cursor, Limit, Page, PyaiRoute, page
 from runtime.server.dialects.route import Caller, Services, access
 
 router = APIRouter(prefix="/v1", route_class=PyaiRoute, tags=["pyai"])
@@ -74,9 +75,27 @@ class NewAgent(AgentFields):
     name: Annotated[str, Field(min_length=1, max_length=200)]
 
 
+@with_config(ConfigDict(extra="allow"))
+class AgentJson(TypedDict):
+    """An agent; the members it was given beyond these come back as they were sent."""
+
+    object: Literal["agent"]
+    agent_id: str
+    id: str
+    name: str
+    voice_id: str | None
+    voice_fallback: str | None
+    persona_system_prompt: str | None
+    greeting: str | None
+    language: str | None
+    brain: str | None
+    created_at: int
+    updated_at: int
+
+
 @router.post("/agents", status_code=201)
 @access("omni:session", once=True)
-async def create_agent(caller: Caller, services: Services, body: NewAgent) -> dict[str, Any]:
+async def create_agent(caller: Caller, services: Services, body: NewAgent) -> AgentJson:
     """Make an agent that speaks in ``voice_id``."""
     fields = body.columns()
     fields["attributes"] = {k: v for k, v in fields.get("attributes", {}).items() if v is not None}
@@ -87,22 +106,22 @@ async def create_agent(caller: Caller, services: Services, body: NewAgent) -> di
 @access()
 async def list_agents(
     caller: Caller, services: Services, limit: Limit = 20, cursor: Cursor = None
-) -> dict[str, Any]:
+) -> Page[AgentJson]:
     """Your agents, newest first."""
     agents, more = await services.agents.page(caller.tenant_id, limit=limit, after=cursor)
-    return page([agent_json(agent) for agent in agents], more=more, id_member="agent_id")
+    return page([agent_json(agent) for agent in agents], more=more, last=agents[-1].id if agents else None)
 
 
 @router.get("/agents/{id}")
 @access()
-async def get_agent(caller: Caller, services: Services, id: str) -> dict[str, Any]:
+async def get_agent(caller: Caller, services: Services, id: str) -> AgentJson:
     """One agent."""
     return agent_json(await services.agents.get(caller.tenant_id, id))
 
 
 @router.patch("/agents/{id}")
 @access("omni:session")
-async def change_agent(caller: Caller, services: Services, id: str, body: AgentFields) -> dict[str, Any]:
+async def change_agent(caller: Caller, services: Services, id: str, body: AgentFields) -> AgentJson:
     """Change what is sent; the next call lives by it."""
     fields = body.columns()
     if "name" in fields and fields["name"] is None:
@@ -118,8 +137,8 @@ async def delete_agent(caller: Caller, services: Services, id: str) -> Response:
     return Response(status_code=204)
 
 
-def agent_json(agent: Agent) -> dict[str, Any]:
-    return {
+def agent_json(agent: Agent) -> AgentJson:
+    body = {
         **agent.attributes,
         "object": "agent",
         "agent_id": agent.id,
@@ -134,3 +153,4 @@ def agent_json(agent: Agent) -> dict[str, Any]:
         "created_at": int(agent.created_at.timestamp()),
         "updated_at": int(agent.updated_at.timestamp()),
     }
+    return cast(AgentJson, body)

@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 from starlette.responses import Response
+from typing_extensions import TypedDict
 
-from runtime.server.dialects.pyai import Cursor, Limit, PyaiRoute, page
+from runtime.server.dialects.pyai import Cursor, Limit, Page, PyaiRoute, page
 from runtime.server.dialects.route import Caller, Services, access
 from runtime.store.models import CallRow
 
 router = APIRouter(prefix="/v1/omni/calls", route_class=PyaiRoute, tags=["pyai"])
+
+
+class Call(TypedDict):
+    object: Literal["omni.call"]
+    id: str
+    session_label: str
+    transport: str
+    voice_id: str
+    started_at: int
+    ended_at: int
+    duration_seconds: float
+    turns: int
+    recording: dict[str, Any] | None
+
+
+class Transcript(TypedDict):
+    object: Literal["omni.transcript"]
+    call_id: str
+    turns: list[dict[str, Any]]
 
 
 @router.get("")
@@ -22,24 +42,24 @@ async def list_calls(
     limit: Limit = 20,
     cursor: Cursor = None,
     session_label: Annotated[str | None, Query(max_length=256)] = None,
-) -> dict[str, Any]:
+) -> Page[Call]:
     """Your calls that are over, newest first; all of them, or those of one agent."""
     rows, more = await services.call_log.page(
         caller.tenant_id, limit=limit, after=cursor, agent_id=session_label
     )
-    return page([call_json(row) for row in rows], more=more, id_member="id")
+    return page([call_json(row) for row in rows], more=more, last=rows[-1].id if rows else None)
 
 
 @router.get("/{id}")
 @access("omni:read")
-async def get_call(caller: Caller, services: Services, id: str) -> dict[str, Any]:
+async def get_call(caller: Caller, services: Services, id: str) -> Call:
     """One call."""
     return call_json(await services.call_log.get(caller.tenant_id, id))
 
 
 @router.get("/{id}/transcript")
 @access("omni:read")
-async def get_transcript(caller: Caller, services: Services, id: str) -> dict[str, Any]:
+async def get_transcript(caller: Caller, services: Services, id: str) -> Transcript:
     """What was said, in order. Of a reply that the caller cut short, what they heard of it."""
     row = await services.call_log.get(caller.tenant_id, id)
     return {"object": "omni.transcript", "call_id": row.id, "turns": row.turns}
@@ -53,7 +73,7 @@ async def delete_call(caller: Caller, services: Services, id: str) -> Response:
     return Response(status_code=204)
 
 
-def call_json(row: CallRow) -> dict[str, Any]:
+def call_json(row: CallRow) -> Call:
     return {
         "object": "omni.call",
         "id": row.id,

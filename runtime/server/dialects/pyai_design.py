@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import base64
 import secrets
-from typing import Annotated, Any
+from typing import Annotated, Literal
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
+from typing_extensions import TypedDict
 
 from runtime.errors import InvalidRequest, NotFound
 from runtime.server.dialects.pyai import PyaiRoute
@@ -39,9 +40,32 @@ class SaveRequest(BaseModel):
     name: Annotated[str, Field(min_length=1)]
 
 
+class Sample(TypedDict):
+    candidate_id: str
+    format: Literal["mp3"]
+    audio: str
+    """Base64."""
+
+
+class Design(TypedDict):
+    object: Literal["voice.design"]
+    design_id: str
+    status: Literal["ready"]
+    candidates: int
+    estimated_seconds: int
+    samples: list[Sample]
+
+
+class KeptDesign(TypedDict):
+    object: Literal["voice"]
+    voice_id: str
+    name: str
+    source: Literal["design"]
+
+
 @router.post("", status_code=201)
 @access("voice:clone")
-async def design_voice(caller: Caller, services: Services, body: DesignRequest) -> dict[str, Any]:
+async def design_voice(caller: Caller, services: Services, body: DesignRequest) -> Design:
     """Up to four different voices that fit the prompt, each saying a sentence. Nothing is kept."""
     wanted = body.attributes
     words = (body.prompt, wanted.age, wanted.accent, wanted.pace, wanted.energy)
@@ -70,7 +94,7 @@ async def design_voice(caller: Caller, services: Services, body: DesignRequest) 
 
 @router.post("/{id}/save", status_code=201)
 @access("voice:clone", once=True)
-async def save_design(caller: Caller, services: Services, id: str, body: SaveRequest) -> dict[str, Any]:
+async def save_design(caller: Caller, services: Services, id: str, body: SaveRequest) -> KeptDesign:
     """Keep one of the candidates as a voice."""
     try:
         voice = await services.designs.keep(

@@ -190,7 +190,7 @@ def clone_json(voice: Voice) -> Clone:
         "created_at": int(voice.created_at.timestamp()),
         "language": voice.language,
         "failure": failure,
-        "likeness": None if voice.likeness is None else voice.likeness.to_json(),
+        "likeness": _likeness_json(voice),
         "report_url": f"/v1/voice/clones/{voice.id}/report",
     }
 
@@ -219,6 +219,10 @@ def catalogue_json(voice: Voice) -> CatalogueVoice:
         "source": "design" if voice.origin == "designed" else "clone",
         "preview_url": f"/v1/voices/{voice.id}/preview",
     }
+
+
+def _likeness_json(voice: Voice) -> LikenessJson | None:
+    return None if voice.likeness is None else cast(LikenessJson, voice.likeness.to_json())
 
 
 def _report_json(voice_id: str, report: StoredReport) -> KeptReport:
