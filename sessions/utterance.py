@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 
@@ -17,6 +18,10 @@ from tts.phrases import PhrasePart
 
 END = "end"
 """Name of the mark behind the last packet."""
+
+MOST_AHEAD = 2.0
+"""Seconds of packets that wait to leave; more is not asked for. An engine is faster than any listener, and a
+long answer need not stand in memory in each of many hundred calls, only to be dropped by a word of theirs."""
 
 
 class Utterance:
@@ -81,6 +86,7 @@ class Utterance:
                 self._timeline.mark(Mark.FIRST_PCM, self._clock.now())
                 self._words.extend(WordTime(word.start, word.end, word.source) for word in part.words)
                 self._push(self._encoder.push(part.coded))
+                await self._room()
         except (SpeechError, WorkerDied) as error:
             failure = error
         finally:
@@ -113,6 +119,14 @@ class Utterance:
     def heard(self, position: int) -> float:
         """Seconds of it that were heard when the playout's heard position is ``position``."""
         return min(max(0, position - self._base), self._samples) / self._encoder.wire.rate
+
+    async def _room(self) -> None:
+        """Wait until no more than :data:`MOST_AHEAD` waits to leave, or it is over."""
+        while (excess := self._playout.queued_samples / self._playout.rate - MOST_AHEAD) > 0:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(max(excess, 0.1)):
+                    await self._over.wait()
+                return
 
     def _conclude(self) -> None:
         """Nothing more will be queued; it is over when what was has left."""

@@ -19,7 +19,7 @@ from collections import deque
 from dataclasses import dataclass
 
 RECENT_LAGS = 8
-"""Marks whose lags are compared: one or two seconds of speech."""
+"""Marks whose lags are compared: some seconds of speech."""
 
 LONGEST_DELAY = 1.0
 """Seconds. No telephone line delays more; a larger lag says that marks are late, not that audio is."""

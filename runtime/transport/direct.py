@@ -36,6 +36,11 @@ MASKED = 0x80
 DATA = {FIN | Opcode.TEXT: True, FIN | Opcode.BINARY: False}
 """First bytes of the frames taken here (RFC 6455 §5.2: FIN, no extension bits), and whether they are text."""
 
+USUAL = bytes((FIN | Opcode.TEXT, MASKED | 126))
+"""How a text frame of 126 to 65 535 bytes begins: a media message of any carrier."""
+USUAL_HEAD = 8
+"""Bytes before its payload: these two, two of length, four of mask."""
+
 CLOSE_PATIENCE = 2.0
 """Seconds a peer has to take the close message."""
 
@@ -68,6 +73,25 @@ class DirectProtocol(WebSocketsSansIOProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if (
+            self.on_message is not None
+            and not self._rest
+            and data[:2] == USUAL
+            and len(data) - USUAL_HEAD == (data[2] << 8 | data[3])
+            and not (self.close_sent or self._in_fragments)
+            and len(data) <= self.config.ws_max_size
+        ):
+            # One message and nothing else, as it is fifty times a second.
+            try:
+                text = apply_mask(data[USUAL_HEAD:], data[4:USUAL_HEAD]).decode()
+            except UnicodeDecodeError:
+                super().data_received(data)  # closes with 1007
+                return
+            try:
+                self.on_message(text)
+            except Exception as error:
+                self._fail(error)
+            return
         if not self.handshake_initiated or self.close_sent:
             super().data_received(data)
             return
@@ -142,8 +166,11 @@ class DirectProtocol(WebSocketsSansIOProtocol):
         try:
             self.on_message(message)
         except Exception as error:
-            assert self.line is not None
-            self.line.fail(error)
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        assert self.line is not None
+        self.line.fail(error)
 
 
 def _opens_fragments(first: int, before: bool) -> bool:

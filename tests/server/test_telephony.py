@@ -121,7 +121,7 @@ async def test_marks_follow_the_audio_they_stand_behind(server: LiveServer, agen
         elif message["event"] == "mark":
             marks.append(int(message["mark"]["name"]))
             assert marks[-1] == behind
-    assert len(marks) >= 5
+    assert len(marks) >= 3
 
 
 async def test_a_key_clears_what_is_being_said(server: LiveServer, agent: str) -> None:
