@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Literal, Self
 from uuid import UUID
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from runtime.wire.vonage import rsa_key
 
 
 class Settings(BaseSettings):
@@ -134,17 +136,59 @@ class Settings(BaseSettings):
     twilio_account_sid: str | None = None
     """With the token, lets us hang up and transfer calls through Twilio's REST API."""
 
+    twilio_api_url: str = "https://api.twilio.com"
+    """Where that is; a region has an address of its own."""
+
     telnyx_public_key: str | None = None
     """Checks what Telnyx signs: the account's Ed25519 key, base64."""
+
+    telnyx_api_key: str | None = None
+    """Lets us hang up and transfer calls through Telnyx' Call Control."""
+
+    telnyx_api_url: str = "https://api.telnyx.com"
+    """Where that is."""
 
     plivo_auth_token: str | None = None
     """Signs what Plivo sends."""
 
+    plivo_auth_id: str | None = None
+    """With the token, lets us hang up and transfer calls through Plivo's REST API."""
+
+    plivo_api_url: str = "https://api.plivo.com"
+    """Where that is."""
+
     vonage_signature_secret: str | None = None
     """Signs what Vonage sends."""
 
+    vonage_application_id: str | None = None
+    """Of the Voice application: with its key, lets us hang up and transfer calls through its REST API."""
+
+    vonage_private_key: str | None = None
+    """Of the Voice application: RSA in PEM, its line ends as they are or as ``\\n``."""
+
+    vonage_api_url: str = "https://api.nexmo.com"
+    """Where that is; a region has an address of its own."""
+
     signalwire_signing_key: str | None = None
     """Signs what SignalWire sends."""
+
+    signalwire_space_url: str | None = None
+    """``https://example.signalwire.com``: with the two below, lets us hang up and transfer calls there."""
+
+    signalwire_project_id: str | None = None
+    """Of the project."""
+
+    signalwire_api_token: str | None = None
+    """Of the project, with the scope Voice."""
+
+    jambonz_api_url: str | None = None
+    """Up to ``/v1``: with the key, lets us transfer calls through jambonz' REST API."""
+
+    jambonz_api_key: str | None = None
+    """Of the account."""
+
+    freeswitch_api_url: str | None = None
+    """Where mod_xml_rpc listens, name and password included: lets us hang up and transfer its calls."""
 
     genesys_api_key: str | None = None
     """Names the AudioHook integration, and lets it in where no client secret is set."""
@@ -178,6 +222,16 @@ class Settings(BaseSettings):
 
     drain_seconds: float = Field(default=20.0, ge=0)
     """How long live calls may go on after SIGTERM."""
+
+    @field_validator("vonage_private_key")
+    @classmethod
+    def _is_a_key(cls, value: str | None) -> str | None:
+        try:
+            if value is not None:
+                rsa_key(value)
+        except ValueError as error:
+            raise ValueError(f"set VIVAVOCE_VONAGE_PRIVATE_KEY to an RSA key in PEM: {error}") from None
+        return value
 
     @model_validator(mode="after")
     def _one_process_hears_audiosocket(self) -> Self:

@@ -27,6 +27,7 @@ from runtime.wire import (
     vonage,
 )
 from runtime.wire.audiohook import AudioHookStream
+from runtime.wire.call_control import Destination
 from runtime.wire.exotel import ExotelStream
 from runtime.wire.mod_audio_stream import AudioStreamStream
 from runtime.wire.telephony import CarrierStream
@@ -66,6 +67,10 @@ Answer = Callable[[str, Mapping[str, str]], Response]
 """The document that leads a call to the stream at an address, with what is attached to it."""
 
 
+Dial = Callable[[Destination], Response | None]
+"""The document that dials a destination; None where this carrier cannot."""
+
+
 @dataclass(frozen=True, slots=True)
 class Carrier:
     name: str
@@ -75,6 +80,8 @@ class Carrier:
     setting: str
     """The variable that holds what its signatures are checked with."""
     answer: Answer | None = None
+    dial: Dial | None = None
+    """The document that dials somebody else, for a carrier that fetches one to hand a caller on."""
     subprotocol: str | None = None
     queries: bool = True
     """Whether the stream's address may carry a query, and so a ticket."""
@@ -110,6 +117,10 @@ def _password(credentials: str) -> str:
 
 def _xml(document: str) -> Response:
     return Response(document, media_type="text/xml")
+
+
+def _xml_or_none(document: str | None) -> Response | None:
+    return None if document is None else _xml(document)
 
 
 def _by_twilio(asked: Asked) -> bool | None:
@@ -219,6 +230,7 @@ CARRIERS: Mapping[str, Carrier] = MappingProxyType(
                 _by_plivo,
                 "VIVAVOCE_PLIVO_AUTH_TOKEN",
                 lambda url, attached: _xml(plivo.answer_xml(url, attached)),
+                lambda to: _xml_or_none(plivo.dial_xml(to)),
             ),
             Carrier(
                 "vonage",
@@ -240,6 +252,7 @@ CARRIERS: Mapping[str, Carrier] = MappingProxyType(
                 _by_signalwire,
                 "VIVAVOCE_SIGNALWIRE_SIGNING_KEY",
                 lambda url, attached: _xml(signalwire.cxml(url, attached)),
+                lambda to: _xml_or_none(twilio.dial_xml(to)),
             ),
             Carrier("genesys", lambda _query: AudioHookStream(), _by_genesys, "VIVAVOCE_GENESYS_API_KEY"),
             Carrier(
@@ -255,6 +268,7 @@ CARRIERS: Mapping[str, Carrier] = MappingProxyType(
                 _by_nobody,
                 TOKEN,
                 lambda url, attached: JSONResponse(jambonz.listen_verbs(url, attached)),
+                lambda to: JSONResponse(jambonz.dial_verbs(to)),
                 subprotocol=jambonz.SUBPROTOCOL,
             ),
             Carrier("freeswitch", _audio_stream, _by_nobody, TOKEN),
@@ -277,4 +291,6 @@ def told_by(fields: Mapping[str, str], body: bytes) -> dict[str, str]:
     return {
         "from": told.get("from") or told.get("callfrom") or "",
         "to": told.get("to") or told.get("callto") or "",
+        # Vonage's id of the call, which its stream does not tell.
+        **({"uuid": told["uuid"]} if told.get("uuid") else {}),
     }

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
+from urllib.parse import urlencode
 
-import httpx
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
@@ -16,15 +16,14 @@ from runtime.server import carriers
 from runtime.server.accounts import listens_on_loopback
 from runtime.server.audiosocket import EXPECTED_SECONDS
 from runtime.server.auth import Scheme, offered_subprotocols
+from runtime.server.call_control import CarrierDesk, call_control
 from runtime.server.carriers import Asked, Carrier
 from runtime.server.services import Services
 from runtime.transport.line import open_line
-from runtime.wire.telephony import CallStarted
+from runtime.wire.call_control import Destination, destination
 from sessions.peers.telephone import TelephonePeer
 
 log = logging.getLogger(__name__)
-
-TWILIO_API = "https://api.twilio.com/2010-04-01"
 
 
 async def voice(request: Request) -> Response:
@@ -71,9 +70,27 @@ async def media_stream(socket: WebSocket) -> None:
         profile,
         clock=services.clock,
         lead=services.settings.telephony_lead_ms / 1000,
-        end_call=call_ender(services) if carrier.name == "twilio" else None,
+        desk=carrier_desk(carrier, socket, profile.id, services),
     )
     await services.calls.serve(opening, peer)
+
+
+async def transfer(request: Request) -> Response:
+    """``POST /telephony/{carrier}/{agent_id}/transfer``: the document that dials whom our ticket names."""
+    services: Services = request.app.state.services
+    try:
+        carrier = carriers.carrier(request.path_params["carrier"])
+        ticket = request.query_params.get("ticket", "")
+        content = services.secrets.opened(ticket, now=services.clock.wall())
+        to = content.pop("to", None)
+        if to is None or content != {"carrier": carrier.name, "agent": request.path_params["agent_id"]}:
+            raise NotFound("This ticket hands nobody on.")
+        answer = None if carrier.dial is None else carrier.dial(destination(to))
+        if answer is None:
+            raise NotFound(f"{carrier.name} fetches no such document.")
+    except VivavoceError as error:
+        return refusal(error)
+    return answer
 
 
 async def announce_call(request: Request) -> Response:
@@ -143,7 +160,10 @@ TICKET_SECONDS = 300.0
 
 def stream_ticket(carrier: Carrier, agent_id: str, services: Services) -> str:
     """What lets a stream in that our own document has sent: who signs webhooks need not sign sockets."""
-    content = {"carrier": carrier.name, "agent": agent_id}
+    return _ticket(services, carrier=carrier.name, agent=agent_id)
+
+
+def _ticket(services: Services, **content: str) -> str:
     return services.secrets.sign(content, expires_at=services.clock.wall() + TICKET_SECONDS)
 
 
@@ -174,23 +194,20 @@ def called_url(connection: HTTPConnection, services: Services, *, scheme: str) -
     return f"{scheme}{'s' if secure else ''}://{host}{connection.url.path}{query}"
 
 
-def call_ender(services: Services) -> Callable[[CallStarted], Awaitable[None]] | None:
-    """How to hang up at Twilio; None where we hold no credentials, and closing the stream has to do."""
-    account, token = services.settings.twilio_account_sid, services.settings.twilio_auth_token
-    if account is None or token is None:
+def carrier_desk(
+    carrier: Carrier, connection: HTTPConnection, agent_id: str, services: Services
+) -> CarrierDesk | None:
+    """Where this carrier's calls are ended and handed on; None where closing the stream has to do."""
+    control = call_control(carrier.name, services.settings)
+    if control is None:
         return None
+    stream_url = called_url(connection, services, scheme="http").partition("?")[0]
 
-    async def end_call(started: CallStarted) -> None:
-        url = f"{TWILIO_API}/Accounts/{account}/Calls/{started.call_id}.json"
-        try:
-            async with httpx.AsyncClient(auth=(account, token), timeout=5.0) as client:
-                answer = await client.post(url, data={"Status": "completed"})
-                answer.raise_for_status()
-        except httpx.HTTPError as error:
-            # The stream is closed next, which ends most calls, too.
-            log.warning("Twilio did not hang up call %s: %s", started.call_id, error)
+    def document(to: Destination) -> str:
+        ticket = _ticket(services, carrier=carrier.name, agent=agent_id, to=to.value)
+        return f"{stream_url}/transfer?{urlencode({'ticket': ticket})}"
 
-    return end_call
+    return CarrierDesk(carrier.name, control, clock=services.clock, document=document)
 
 
 def refusal(error: VivavoceError) -> Response:
@@ -205,5 +222,6 @@ def refusal(error: VivavoceError) -> Response:
 routes = [
     Route("/v1/telephony/calls", announce_call, methods=["POST"]),
     Route("/telephony/{carrier}/{agent_id}/voice", voice, methods=["GET", "POST"]),
+    Route("/telephony/{carrier}/{agent_id}/transfer", transfer, methods=["GET", "POST"]),
     WebSocketRoute("/telephony/{carrier}/{agent_id}", media_stream),
 ]

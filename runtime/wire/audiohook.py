@@ -42,6 +42,9 @@ PROBE = "00000000-0000-0000-0000-000000000000"
 LARGEST_GAP = 2.0
 """Seconds of discarded audio that are made up for by silence."""
 
+TRANSFER = "transfer"
+"""Output variable that tells an Architect flow where the caller is to go."""
+
 _DURATION = re.compile(r"PT(\d{1,6}(?:\.\d{1,9})?)S", re.ASCII)
 
 
@@ -112,6 +115,10 @@ class AudioHookStream:
 
     def hang_up(self) -> str:
         return self._message("disconnect", {"reason": "completed"})
+
+    def transfer(self, to: str) -> str:
+        """The flow that called us finds ``to`` in the output variable :data:`TRANSFER`, and acts on it."""
+        return self._message("disconnect", {"reason": "completed", "outputVariables": {TRANSFER: to}})
 
     def _check_sequence(self, message: Mapping[str, Any], kind: str) -> None:
         if self.stopped:

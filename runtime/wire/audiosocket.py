@@ -154,6 +154,9 @@ class AudioSocketStream:
     def hang_up(self) -> bytes:
         return framed(HANG_UP)
 
+    def transfer(self, to: str) -> None:
+        """There is no word for it."""
+
     def _media(self, kind: int, payload: bytes) -> TelephonyEvent | None:
         fields.whole(payload, sample_bytes=2)
         if self.stream_id is None:

@@ -102,6 +102,9 @@ class ChanWebSocketStream:
     def hang_up(self) -> str:
         return self._command("HANGUP")
 
+    def transfer(self, to: str) -> None:
+        """There is no word for it."""
+
     def _start(self, message: Mapping[str, Any], speaks_json: bool) -> CallStarted:
         if self.stream_id is not None:
             raise UnexpectedMessage("the media has started already")

@@ -13,9 +13,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 from runtime.errors import UnexpectedMessage, UnsupportedFormat
 from runtime.wire import fields
+from runtime.wire.call_control import Command, Destination
 from runtime.wire.telephony import (
     CallStarted,
     KeyPressed,
@@ -80,6 +82,9 @@ class JambonzStream:
     def hang_up(self) -> str:
         return '{"type":"disconnect"}'
 
+    def transfer(self, to: str) -> None:
+        """There is no word for it."""
+
     def _start(self, message: Mapping[str, Any]) -> CallStarted:
         call_id = fields.text(message, "callSid")
         rate = fields.number(message, "sampleRate")
@@ -98,6 +103,38 @@ class JambonzStream:
             parameters |= {str(name): str(value) for name, value in metadata.items()}
         self.stream_id = call_id
         return CallStarted(call_id, call_id, str(message.get("accountSid") or ""), parameters, rate, "l16")
+
+
+def dial_verbs(to: Destination) -> list[dict[str, Any]]:
+    """The application that dials somebody else; a name is a user that is registered with jambonz."""
+    target = {
+        "number": {"type": "phone", "number": to.value},
+        "sip": {"type": "sip", "sipUri": to.value},
+        "name": {"type": "user", "name": to.value},
+    }[to.kind]
+    return [{"verb": "dial", "target": [target]}, {"verb": "hangup"}]
+
+
+class JambonzControl:
+    """
+    Live call control.
+
+    Args:
+        root: Address of the API, ``https://jambonz.example.com/api`` or as it is installed, up to ``/v1``.
+        key: API key of the account.
+    """
+
+    def __init__(self, root: str, *, key: str) -> None:
+        self._root = root
+        self._key = key
+
+    def hang_up(self, call: CallStarted, *, now: float) -> None:
+        """The stream itself says so."""
+
+    def transfer(self, call: CallStarted, to: Destination, *, document: str, now: float) -> Command:
+        account, call_id = quote(call.account_id, safe=""), quote(call.call_id, safe="")
+        url = f"{self._root}/v1/Accounts/{account}/Calls/{call_id}"
+        return Command(method="POST", url=url, body={"call_hook": document}, bearer=self._key)
 
 
 def listen_verbs(

@@ -15,10 +15,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from urllib.parse import quote
 
 from runtime.errors import UnsupportedFormat
 from runtime.media.frame import PTIME
 from runtime.wire import fields
+from runtime.wire.call_control import Command, Destination
 from runtime.wire.telephony import (
     CallStarted,
     KeyPressed,
@@ -94,10 +96,43 @@ class AudioStreamStream:
     def hang_up(self) -> None:
         """The module has no word for it: the dialplan goes on when the socket closes."""
 
+    def transfer(self, to: str) -> None:
+        """There is no word for it."""
+
     def _start(self, told: dict[str, str]) -> CallStarted:
         call_id = told.get("uuid", "")
         self.stream_id = call_id or "freeswitch"
         return CallStarted(self.stream_id, call_id, "", told, self._rate, "l16")
+
+
+class FreeSwitchControl:
+    """
+    API commands by mod_xml_rpc. The call is known where the metadata of the stream is ``{"uuid": …}``.
+
+    Args:
+        root: Where the module listens, ``http://user:password@127.0.0.1:8080``.
+    """
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+
+    def hang_up(self, call: CallStarted, *, now: float) -> Command | None:
+        return self._command("uuid_kill", call)
+
+    def transfer(self, call: CallStarted, to: Destination, *, document: str, now: float) -> Command | None:
+        """To an extension of the dialplan; a SIP address is bridged to as it is."""
+        way = [to.value]
+        if to.kind == "sip":
+            address = to.value.partition(":")[2].partition(";")[0]
+            way = [f"bridge:sofia/external/{address}", "inline"]
+        return self._command("uuid_transfer", call, *way)
+
+    def _command(self, name: str, call: CallStarted, *words: str) -> Command | None:
+        if not call.call_id:
+            return None
+        return Command(
+            method="GET", url=f"{self._root}/txtapi/{name}?{quote(' '.join((call.call_id, *words)))}"
+        )
 
 
 def _metadata(message: str) -> dict[str, str]:

@@ -18,9 +18,10 @@ import hmac
 from collections.abc import Mapping
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 from runtime.wire import fields
+from runtime.wire.call_control import Command, Destination
 from runtime.wire.media_stream import MediaStream, Spelling
 from runtime.wire.telephony import CallStarted
 from runtime.wire.xml import attribute, content, document
@@ -85,6 +86,42 @@ def answer_xml(stream_url: str, parameters: Mapping[str, str], *, rate: int = 16
 
 def _header_value(value: str) -> str:
     return "".join(letter for letter in value if letter.isascii() and (letter.isalnum() or letter in "+_-."))
+
+
+def dial_xml(to: Destination) -> str | None:
+    """The document that dials somebody else; None for a name, which is nothing that can be dialled."""
+    tag = {"number": "Number", "sip": "User"}.get(to.kind)
+    if tag is None:
+        return None
+    return document(f"<Response><Dial><{tag}>{content(to.value)}</{tag}></Dial></Response>")
+
+
+class PlivoControl:
+    """
+    The REST API of calls.
+
+    Args:
+        root: Address of the API, ``https://api.plivo.com``.
+        auth_id: Of the account.
+        auth_token: Of the account.
+    """
+
+    def __init__(self, root: str, *, auth_id: str, auth_token: str) -> None:
+        self._root = root
+        self._login = (auth_id, auth_token)
+
+    def hang_up(self, call: CallStarted, *, now: float) -> Command:
+        return Command(method="DELETE", url=self._url(call), login=self._login)
+
+    def transfer(self, call: CallStarted, to: Destination, *, document: str, now: float) -> Command | None:
+        if dial_xml(to) is None:
+            return None
+        body = {"legs": "aleg", "aleg_url": document, "aleg_method": "POST"}
+        return Command(method="POST", url=self._url(call), body=body, login=self._login)
+
+    def _url(self, call: CallStarted) -> str:
+        account, call_id = quote(self._login[0], safe=""), quote(call.call_id, safe="")
+        return f"{self._root}/v1/Account/{account}/Call/{call_id}/"
 
 
 SIGNATURE_HEADER = "x-plivo-signature-v3"

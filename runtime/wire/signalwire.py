@@ -4,8 +4,11 @@ SignalWire's cXML streams: Twilio's messages, in mu-law, A-law, or linear PCM up
 The codec is the stream's own choice, by the attribute ``codec`` of the document: ``PCMU``, ``PCMA`` or
 ``L16@24000h``. Webhooks are signed as Twilio's are, in a header of another name.
 
-Sources: SignalWire's documentation, "cXML: Stream" and "Webhook signatures". How ``mediaFormat`` spells its
-encodings is not documented in one place, so every usual spelling is understood.
+The REST API is spelled as Twilio's, but takes the address of a document where Twilio takes the document:
+:class:`runtime.wire.twilio.TwilioControl` serves both.
+
+Sources: SignalWire's documentation, "cXML: Stream", "Webhook signatures" and "Update a call".
+How ``mediaFormat`` spells its encodings is not documented in one place: every usual spelling is understood.
 """
 
 from __future__ import annotations

@@ -127,3 +127,7 @@ class CarrierStream(Protocol):
     def hang_up(self) -> WireMessage | None:
         """End the call; None where closing the socket is all there is to say."""
         ...
+
+    def transfer(self, to: str) -> WireMessage | None:
+        """Hand the caller on, to a number, an address or a queue; None where there is no word for it."""
+        ...

@@ -16,12 +16,14 @@ import base64
 import binascii
 from collections.abc import Mapping
 from json.encoder import encode_basestring_ascii as quoted
+from urllib.parse import quote
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from runtime.media.line_codec import LineCodec
 from runtime.wire.arrival import ByChunk
+from runtime.wire.call_control import Command, Destination
 from runtime.wire.media_stream import MediaStream, Spelling
 from runtime.wire.telephony import CallStarted
 from runtime.wire.xml import attribute, document
@@ -69,6 +71,30 @@ def texml(stream_url: str, parameters: Mapping[str, str]) -> str:
         f'<Response><Connect><Stream url={attribute(stream_url)} track="inbound_track" codec="PCMU"'
         f' bidirectionalMode="rtp" bidirectionalCodec="PCMU">{inside}</Stream></Connect></Response>'
     )
+
+
+class TelnyxControl:
+    """
+    Call Control commands; calls of a TeXML application have the same ids.
+
+    Args:
+        root: Address of the API, ``https://api.telnyx.com``.
+        key: API key.
+    """
+
+    def __init__(self, root: str, *, key: str) -> None:
+        self._root = root
+        self._key = key
+
+    def hang_up(self, call: CallStarted, *, now: float) -> Command:
+        return self._command(call, "hangup", {})
+
+    def transfer(self, call: CallStarted, to: Destination, *, document: str, now: float) -> Command | None:
+        return None if to.kind == "name" else self._command(call, "transfer", {"to": to.value})
+
+    def _command(self, call: CallStarted, action: str, body: Mapping[str, str]) -> Command:
+        url = f"{self._root}/v2/calls/{quote(call.call_id, safe='')}/actions/{action}"
+        return Command(method="POST", url=url, body=body, bearer=self._key)
 
 
 SIGNATURE_HEADER = "telnyx-signature-ed25519"

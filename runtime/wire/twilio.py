@@ -18,14 +18,15 @@ import hashlib
 import hmac
 import re
 from collections.abc import Iterator, Mapping
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 from runtime.errors import MalformedMessage, UnexpectedMessage
 from runtime.media.line_codec import LineCodec
 from runtime.wire.arrival import ByTimestamp
+from runtime.wire.call_control import Command, Destination
 from runtime.wire.media_stream import MediaStream, Spelling
-from runtime.wire.telephony import TelephonyEvent, WireMessage
-from runtime.wire.xml import attribute, document
+from runtime.wire.telephony import CallStarted, TelephonyEvent, WireMessage
+from runtime.wire.xml import attribute, content, document
 
 _MEDIA = re.compile(
     r'\{"event": ?"media", ?"sequenceNumber": ?"\d{1,15}", ?(?:"streamSid": ?"(\w{1,64})", ?)?'
@@ -83,6 +84,45 @@ def twiml(stream_url: str, parameters: Mapping[str, str]) -> str:
     return document(
         f"<Response><Connect><Stream url={attribute(stream_url)}>{inside}</Stream></Connect></Response>"
     )
+
+
+def dial_xml(to: Destination) -> str | None:
+    """The document that dials somebody else; None for a name, which is nothing that can be dialled."""
+    inside = {"number": content(to.value), "sip": f"<Sip>{content(to.value)}</Sip>"}.get(to.kind)
+    return None if inside is None else document(f"<Response><Dial>{inside}</Dial></Response>")
+
+
+class TwilioControl:
+    """
+    The REST API of calls, 2010-04-01, or another that is spelled as Twilio's.
+
+    Args:
+        root: Address of the API, up to ``/Accounts``.
+        account: SID of the account.
+        token: Its auth token, or the secret of an API key.
+        inline: Whether a document can be given as it is; else its address is.
+    """
+
+    def __init__(self, root: str, *, account: str, token: str, inline: bool = True) -> None:
+        self._root = root
+        self._account = account
+        self._token = token
+        self._inline = inline
+
+    def hang_up(self, call: CallStarted, *, now: float) -> Command:
+        return self._update(call, {"Status": "completed"})
+
+    def transfer(self, call: CallStarted, to: Destination, *, document: str, now: float) -> Command | None:
+        dialled = dial_xml(to)
+        if dialled is None:
+            return None
+        return self._update(call, {"Twiml": dialled} if self._inline else {"Url": document, "Method": "POST"})
+
+    def _update(self, call: CallStarted, form: Mapping[str, str]) -> Command:
+        url = (
+            f"{self._root}/Accounts/{quote(self._account, safe='')}/Calls/{quote(call.call_id, safe='')}.json"
+        )
+        return Command(method="POST", url=url, form=form, login=(self._account, self._token))
 
 
 SIGNATURE_HEADER = "x-twilio-signature"

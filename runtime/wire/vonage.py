@@ -19,12 +19,18 @@ import hashlib
 import hmac
 import json
 import re
+import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
+
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from runtime.errors import MalformedMessage, UnexpectedMessage, UnsupportedFormat
 from runtime.media.frame import PTIME
 from runtime.wire import fields
+from runtime.wire.call_control import Command, Destination
 from runtime.wire.telephony import (
     CallStarted,
     CallStopped,
@@ -94,6 +100,9 @@ class VonageStream:
     def hang_up(self) -> None:
         """The socket has no word for it: the call goes on with the next action, or ends."""
 
+    def transfer(self, to: str) -> None:
+        """There is no word for it."""
+
     def _start(self, message: Mapping[str, Any]) -> CallStarted:
         if self.stream_id is not None:
             raise UnexpectedMessage("the stream has started already")
@@ -133,6 +142,77 @@ def ncco(stream_url: str, parameters: Mapping[str, str], *, rate: int = 16_000) 
         "headers": dict(parameters),
     }
     return [{"action": "connect", "endpoint": [endpoint]}]
+
+
+TOKEN_SECONDS = 300
+"""How long a token of ours is good for; it is used at once."""
+
+
+def rsa_key(pem: str) -> rsa.RSAPrivateKey:
+    """
+    An application's private key; its line ends may be written as ``\\n``.
+
+    Raises:
+        ValueError: It is no RSA key in PEM.
+    """
+    key = serialization.load_pem_private_key(pem.replace("\\n", "\n").encode(), password=None)
+    if not isinstance(key, rsa.RSAPrivateKey):
+        raise ValueError("it is no RSA key")
+    return key
+
+
+class VonageControl:
+    """
+    The REST API of calls.
+
+    Args:
+        root: Address of the API, ``https://api.nexmo.com`` or that of a region.
+        application_id: Of the Voice application that the calls belong to.
+        private_key: Of the application: RSA, PEM.
+
+    Raises:
+        ValueError: ``private_key`` is not one.
+    """
+
+    def __init__(self, root: str, *, application_id: str, private_key: str) -> None:
+        self._root = root
+        self._application_id = application_id
+        self._key = rsa_key(private_key)
+
+    def hang_up(self, call: CallStarted, *, now: float) -> Command | None:
+        return self._modify(call, {"action": "hangup"}, now=now)
+
+    def transfer(self, call: CallStarted, to: Destination, *, document: str, now: float) -> Command | None:
+        if to.kind == "name":
+            return None
+        dialled = (
+            {"type": "phone", "number": to.value.lstrip("+")}
+            if to.kind == "number"
+            else {"type": "sip", "uri": to.value}
+        )
+        actions = [{"action": "connect", "endpoint": [dialled]}]
+        moved = {"action": "transfer", "destination": {"type": "ncco", "ncco": actions}}
+        return self._modify(call, moved, now=now)
+
+    def _modify(self, call: CallStarted, body: Mapping[str, Any], *, now: float) -> Command | None:
+        """None for a call whose id no answer document of ours has passed on."""
+        if not call.call_id:
+            return None
+        url = f"{self._root}/v1/calls/{quote(call.call_id, safe='')}"
+        return Command(method="PUT", url=url, body=body, bearer=self._token(now))
+
+    def _token(self, now: float) -> str:
+        """A JWT of the application, RS256 (RFC 7518 §3.3)."""
+        body = {
+            "application_id": self._application_id,
+            "iat": int(now),
+            "exp": int(now) + TOKEN_SECONDS,
+            "jti": secrets.token_hex(16),
+        }
+        parts = (json.dumps(each, separators=(",", ":")) for each in ({"alg": "RS256", "typ": "JWT"}, body))
+        signed = ".".join(_packed(part.encode()) for part in parts)
+        signature = self._key.sign(signed.encode(), padding.PKCS1v15(), hashes.SHA256())
+        return f"{signed}.{_packed(signature)}"
 
 
 CLOCK_SKEW = 60.0

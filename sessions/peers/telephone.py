@@ -7,6 +7,7 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
 
 import numpy as np
 
@@ -39,11 +40,11 @@ from tts.phrases import WireFormat
 
 log = logging.getLogger(__name__)
 
-MARK_SECONDS = 0.2
-"""Audio between two marks."""
+MARK_SECONDS = 0.5
+"""Audio between two marks. Between them the schedule tells what was heard; each costs as much as a packet."""
 
-LAST_WORDS = 512
-"""Words of a message, the latest, whose times are kept: it is never cut further back than some seconds."""
+LAST_WORDS = 64
+"""Words of a message, the latest, whose times are kept: some 20 s, and it is never cut back as far."""
 
 START_PATIENCE = 10.0
 """Seconds a carrier has for its start; Twilio takes some milliseconds."""
@@ -67,14 +68,26 @@ CLOSE_CODES = {"completed": 1000, "draining": 1001, "fault": 1011, "expired": 10
 """IANA WebSocket Close Code registry."""
 
 
+class Desk(Protocol):
+    """Where a carrier is asked for what its stream has no word for. Failures are told, and never raised."""
+
+    async def hang_up(self, call: CallStarted) -> bool:
+        """End the call; whether the carrier says that it did."""
+        ...
+
+    async def transfer(self, call: CallStarted, to: str) -> bool:
+        """Hand the caller on; whether the carrier says that it did."""
+        ...
+
+
 class TelephonePeer:
     """
     One call. Audio is coded both ways as the stream's start says.
 
     Outgoing packets are encoded, packed in the carrier's message and in its WebSocket frame when the voice
-    is made; when they are due they are only written. Marks ride behind every :data:`MARK_SECONDS`, and
-    what they tell corrects the schedule's idea of what was heard; where the carrier has none, the schedule
-    is all there is.
+    is made; when they are due they are only written. Marks ride behind every :data:`MARK_SECONDS` and behind
+    the last packet, and what they tell corrects the schedule's idea of what was heard; where the carrier has
+    none, the schedule is all there is.
 
     Args:
         line: Accepted.
@@ -83,7 +96,8 @@ class TelephonePeer:
         clock: Monotonic time.
         lead: Seconds by which audio may leave before it is due.
         on_start: Told who calls, before the first audio.
-        end_call: Ends the call at the carrier, where that can be done; else closing the socket must do.
+        desk: Ends the call at the carrier, and hands it on, where that can be done there; else closing the
+            socket must do.
     """
 
     def __init__(
@@ -95,7 +109,7 @@ class TelephonePeer:
         clock: Clock,
         lead: float,
         on_start: Callable[[CallStarted], None] = lambda _started: None,
-        end_call: Callable[[CallStarted], Awaitable[None]] | None = None,
+        desk: Desk | None = None,
     ) -> None:
         self._line = line
         self._stream = stream
@@ -103,9 +117,10 @@ class TelephonePeer:
         self._clock = clock
         self._lead = lead
         self._on_start = on_start
-        self._end_call = end_call
+        self._desk = desk
         self._ledger = Ledger(profile)
         self._codec = PCMU
+        self._sample_bytes = PCMU.sample_bytes
         self._heard = HeardPosition(rate=PCMU.rate)
         self._call: Call | None = None
         self._started: CallStarted | None = None
@@ -122,6 +137,8 @@ class TelephonePeer:
         self._unwritten_words: deque[WordTime] = deque(maxlen=LAST_WORDS)
         # When the carrier, playing without delay, will have played everything sent.
         self._sounds_until = 0.0
+        # Positions behind the last packet that left, and behind the last mark.
+        self._sent = 0
         self._marked = 0
         # What waits while the carrier's buffer is full; None while it is not.
         self._held: deque[bytes] | None = None
@@ -177,7 +194,7 @@ class TelephonePeer:
         return self._ledger.begin_reply()
 
     def encoder(self, order: ReplyOrder, position: int) -> CarrierEncoder:
-        self._base = self._marked = position
+        self._base = self._sent = self._marked = position
         return CarrierEncoder(self._line, self._stream, self._codec, position=position)
 
     def words(self, order: ReplyOrder, delta: str) -> str:
@@ -188,7 +205,7 @@ class TelephonePeer:
     ) -> None:
         last = frames[-1]
         packets = last.payload if len(frames) == 1 else b"".join([frame.payload for frame in frames])
-        position = last.pts + last.samples
+        position = self._sent = last.pts + last.samples
         samples = position - frames[0].pts
         rate = self._codec.rate
         self._sounds_until = max(self._sounds_until, self._clock.now()) + samples / rate
@@ -197,10 +214,7 @@ class TelephonePeer:
             self._unwritten_words.extend(words)
         if position - self._marked >= MARK_SECONDS * rate:
             packets += self._mark(position)
-        if self._held is None:
-            self._line.write(packets)
-        elif len(self._held) < MOST_HELD:
-            self._held.append(packets)
+        self._write(packets)
 
     def tool_called(self, order: ReplyOrder, call: ToolCall) -> None:
         self._ledger.tool_called(order, call)
@@ -212,12 +226,15 @@ class TelephonePeer:
         self._write_down(order)
         fused = self._heard.at(self._base + round(heard * self._codec.rate), start=self._base)
         self._heard.cleared()
+        self._marked = self._sent
         self._sounds_until = 0.0
         self._ledger.playback_cut(order, (fused.samples - self._base) / self._codec.rate)
 
     def reply_finished(self, order: ReplyOrder, outcome: Outcome, error: Exception | None = None) -> None:
         if error is not None:
             log.warning("a reply failed: %s", error)
+        if self._sent > self._marked:
+            self._write(self._mark(self._sent))
         self._write_down(order)
         self._ledger.reply_finished(order, outcome)
 
@@ -238,28 +255,45 @@ class TelephonePeer:
                 await self._closing
 
     def transfer(self, to: str) -> None:
-        """The stream has no word for it: what follows in the dialling document must."""
-        self.hang_up("completed")
+        """
+        By the stream where it has a word for it, else at the carrier's desk. Where neither can, the stream is
+        closed and the call left to what follows in the carrier's document or dialplan.
+        """
+        self._close("completed", lambda: self._hand_on(to))
 
     def hang_up(self, reason: HangUp) -> None:
-        if self._closing is None:
-            self._closing = asyncio.get_running_loop().create_task(self._end(reason), name="hang up")
+        self._close(reason, self._take_leave)
 
-    async def _end(self, reason: HangUp) -> None:
+    def _close(self, reason: HangUp, leave: Callable[[], Awaitable[None]]) -> None:
+        if self._closing is None:
+            self._closing = asyncio.get_running_loop().create_task(self._end(reason, leave), name="hang up")
+
+    async def _end(self, reason: HangUp, leave: Callable[[], Awaitable[None]]) -> None:
         if reason == "completed":
             # The schedule says that all was heard, and the line lags behind the schedule.
             await asyncio.sleep(self._heard.delay)
-        if self._started is not None and self._line.closed is None:
-            await self._take_leave()
-            if self._end_call is not None:
-                await self._end_call(self._started)
+        if self._started is not None and self._line.closed is None and not self._gone.is_set():
+            await leave()
         await self._line.close(CLOSE_CODES[reason], reason)
 
     async def _take_leave(self) -> None:
-        """Hang up in the carrier's own words, where it has some, and let it close the call."""
-        farewell = None if self._gone.is_set() else self._stream.hang_up()
-        if farewell is not None:
-            self._send(farewell)
+        """Hang up, in the stream's own words where it has some, and let the carrier close it."""
+        await self._say_last(self._stream.hang_up())
+        if self._desk is not None and self._started is not None:
+            await self._desk.hang_up(self._started)
+
+    async def _hand_on(self, to: str) -> None:
+        assert self._started is not None
+        word = self._stream.transfer(to)
+        if word is not None:
+            await self._say_last(word)
+        elif self._desk is None or not await self._desk.transfer(self._started, to):
+            log.warning("call %s is not handed on; it is left to its carrier", self._started.call_id)
+
+    async def _say_last(self, message: WireMessage | None) -> None:
+        """Send it, and let the carrier close the call for it."""
+        if message is not None:
+            self._send(message)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(FAREWELL):
                     await self._gone.wait()
@@ -281,10 +315,12 @@ class TelephonePeer:
             return
         for reply in self._stream.replies():
             self._send(reply)
+        if isinstance(event, MediaReceived):  # fifty times a second
+            if self._profile.listens:
+                self._hear(event.payload, event.missing)
+            return
         assert self._call is not None
         match event:
-            case MediaReceived(payload, missing):
-                self._hear(payload, missing)
             case MarkReturned(name):
                 lag = self._heard.returned(name, self._clock.now())
                 if lag is not None:
@@ -304,6 +340,7 @@ class TelephonePeer:
         codec = line_codec(started.coding, started.rate)
         if codec != self._codec:
             self._codec = codec
+            self._sample_bytes = codec.sample_bytes
             self._heard = HeardPosition(rate=codec.rate)
             call.take_turns(self.turn_taking)
         self._on_start(started)
@@ -318,17 +355,14 @@ class TelephonePeer:
 
     def _hear(self, payload: bytes, missing: int) -> None:
         assert self._call is not None
-        samples = len(payload) // self._codec.sample_bytes + missing
+        samples = len(payload) // self._sample_bytes + missing
         self._received_samples += samples
         if self._received_samples > (self._clock.now() - self._began + FASTEST) * self._codec.rate:
             self._received_samples -= samples
             return
-        heard = self._codec.decode(payload)
-        if not self._profile.listens:
-            return
         if missing:
             self._call.hear(np.zeros(missing, np.int16))
-        self._call.hear(heard)
+        self._call.hear(self._codec.decode(payload))
 
     def _give_up(self, error: PeerError) -> None:
         log.warning("the carrier broke its protocol: %s", error)
@@ -346,6 +380,13 @@ class TelephonePeer:
             return b""
         self._heard.sent(name, position, due=self._sounds_until)
         return self._line.framed(message)
+
+    def _write(self, framed: bytes) -> None:
+        """Send what is played in its turn: it waits where the carrier's buffer is full."""
+        if self._held is None:
+            self._line.write(framed)
+        elif len(self._held) < MOST_HELD:
+            self._held.append(framed)
 
     def _send(self, message: WireMessage | None) -> None:
         if message is not None:

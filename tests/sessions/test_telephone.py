@@ -26,7 +26,8 @@ from runtime.wire.twilio import TwilioStream
 from runtime.wire.vonage import VonageStream
 from sessions.agent import AgentProfile
 from sessions.peers.peer import ReplyOrder, TurnTaking
-from sessions.peers.telephone import FASTEST, TOO_MANY_FAULTS, TelephonePeer
+from sessions.peers.telephone import FASTEST, LAST_WORDS, MARK_SECONDS, TOO_MANY_FAULTS, TelephonePeer
+from tests.wire.test_carriers import CARRIERS
 
 PROFILE = AgentProfile(id="agent_1", tenant_id="t", name="Ann", voice_ref="tone-low")
 
@@ -54,6 +55,22 @@ class Call:
 
     def __getattr__(self, name: str) -> Any:
         raise AssertionError(f"a telephone never asks for {name}")
+
+
+class CarrierDesk:
+    """Writes down what it is asked."""
+
+    def __init__(self, *, obeys: bool = True) -> None:
+        self.asked: list[tuple[str, str]] = []
+        self._obeys = obeys
+
+    async def hang_up(self, call: CallStarted) -> bool:
+        self.asked.append(("hang up", call.call_id))
+        return self._obeys
+
+    async def transfer(self, call: CallStarted, to: str) -> bool:
+        self.asked.append((f"to {to}", call.call_id))
+        return self._obeys
 
 
 class Line(LoopbackLine):
@@ -150,7 +167,7 @@ async def test_packets_are_whole_messages_with_marks_between(clock: ManualClock)
         assert len(audio) == 8_000
         marks = [int(m["mark"]["name"]) for m in line.events("mark")]
         assert marks == sorted(marks)
-        assert all(gap >= 1_600 for gap in np.diff([0, *marks]))
+        assert all(gap >= MARK_SECONDS * 8_000 for gap in np.diff([0, *marks]))
 
 
 async def test_a_cut_clears_the_far_buffer_and_keeps_what_was_heard(clock: ManualClock) -> None:
@@ -165,11 +182,36 @@ async def test_a_cut_clears_the_far_buffer_and_keeps_what_was_heard(clock: Manua
 async def test_marks_that_come_back_late_say_that_less_was_heard(clock: ManualClock) -> None:
     async with up(clock) as (peer, line, _):
         order = speak(peer, 2.0)
-        for mark in line.events("mark")[:3]:
-            clock.advance(int(mark["mark"]["name"]) / 8_000 + 0.5 - (clock.now() - 100.0))
-            line.tell(**mark)
+        mark = line.events("mark")[0]
+        clock.advance(int(mark["mark"]["name"]) / 8_000 + 0.5)
+        line.tell(**mark)
         peer.playback_cut(order, 1.0)
         assert last_words(peer) == "one"
+
+
+async def test_a_message_too_short_for_a_mark_within_has_one_behind(clock: ManualClock) -> None:
+    async with up(clock) as (peer, line, _):
+        order = speak(peer, 0.3)
+        assert line.events("mark") == []
+        peer.reply_finished(order, "completed")
+        assert [mark["mark"]["name"] for mark in line.events("mark")] == ["2400"]
+
+
+async def test_no_mark_follows_what_was_cut(clock: ManualClock) -> None:
+    async with up(clock) as (peer, line, _):
+        order = speak(peer, 0.3)
+        peer.playback_cut(order, 0.1)
+        peer.reply_finished(order, "interrupted")
+        assert line.events("mark") == []
+
+
+async def test_words_long_past_are_forgotten_and_the_last_are_still_cut_exactly(clock: ManualClock) -> None:
+    async with up(clock) as (peer, _, _):
+        words = " ".join(f"w{n}" for n in range(3 * LAST_WORDS))
+        order = speak(peer, 60.0, words=words)
+        peer.playback_cut(order, 59.0)
+        assert words.startswith(last_words(peer))
+        assert len(last_words(peer).split()) == pytest.approx(3 * LAST_WORDS * 59 / 60, abs=1)
 
 
 async def test_marks_that_the_clear_sends_back_do_not_count(clock: ManualClock) -> None:
@@ -190,17 +232,50 @@ async def test_stop_ends_the_reading(clock: ManualClock) -> None:
 
 
 async def test_hanging_up_tells_the_carrier_first(clock: ManualClock) -> None:
-    told: list[str] = []
-
-    async def end_call(started: CallStarted) -> None:
-        told.append(started.call_id)
-
-    async with up(clock, end_call=end_call) as (peer, line, _):
+    desk = CarrierDesk()
+    async with up(clock, desk=desk) as (peer, line, _):
         peer.hang_up("completed")
         peer.hang_up("completed")
         await asyncio.sleep(0.01)
-        assert told == ["CA1"]
+        assert desk.asked == [("hang up", "CA1")]
         assert line.closed is not None
+
+
+@pytest.mark.parametrize("obeys", [True, False])
+async def test_a_caller_is_handed_on_at_the_carriers_desk_and_never_hung_up_on(
+    clock: ManualClock, obeys: bool
+) -> None:
+    desk = CarrierDesk(obeys=obeys)
+    async with up(clock, desk=desk) as (peer, line, _):
+        peer.transfer("+15550100")
+        peer.hang_up("completed")
+        await asyncio.sleep(0.01)
+        assert desk.asked == [("to +15550100", "CA1")]
+        assert line.closed is not None
+
+
+async def test_a_stream_with_a_word_for_it_hands_its_caller_on_itself(clock: ManualClock) -> None:
+    line, call, desk = LoopbackLine(), Call(), CarrierDesk()
+    peer = TelephonePeer(line, AudioHookStream(), PROFILE, clock=clock, lead=0.16, desk=desk)
+    reading = asyncio.create_task(peer.read(call))
+    await asyncio.sleep(0)
+    audiohook = CARRIERS["audiohook"]
+    line.say(audiohook.start[0])
+    peer.transfer("billing")
+    await asyncio.sleep(0.01)
+    told = json.loads(line.sent[-1])
+    assert (told["type"], told["parameters"]["outputVariables"]) == ("disconnect", {"transfer": "billing"})
+    assert desk.asked == []
+    line.hang_up()
+    await reading
+
+
+async def test_a_caller_who_has_gone_is_not_hung_up_on(clock: ManualClock) -> None:
+    desk = CarrierDesk()
+    async with up(clock, desk=desk) as (_, line, _):
+        line.tell(event="stop", stop={"callSid": "CA1"})
+        await asyncio.sleep(0.01)
+        assert desk.asked == []
 
 
 async def test_a_line_that_only_garbles_is_given_up(clock: ManualClock) -> None:
