@@ -14,6 +14,8 @@ Every error a caller may catch, drawn once.
     │   │   └── VoiceNotFound
     │   ├── Conflict                 legal, but not in the object's present state         409
     │   │   └── VoiceNotReady        pending or failed
+    │   ├── PreconditionFailed       If-Match names what is no longer so                  412
+    │   ├── UnsupportedMediaType     a body of a kind that is not read here               415
     │   └── RateLimited              too many requests for this key                       429
     ├── EnrolmentError               the recording cannot become a voice                  4xx
     │   ├── UploadTooLarge           413
@@ -124,6 +126,16 @@ class Conflict(RequestError):
 
 class VoiceNotReady(Conflict):
     code = "voice_not_ready"
+
+
+class PreconditionFailed(RequestError):
+    status = 412
+    code = "precondition_failed"
+
+
+class UnsupportedMediaType(RequestError):
+    status = 415
+    code = "unsupported_media_type"
 
 
 class RateLimited(RequestError):

@@ -30,9 +30,9 @@ class Resumptions(Generic[LineT]):
         self._lines[token] = (tenant_id, line)
         return token
 
-    def take(self, tenant_id: str, token: str) -> LineT:
+    def find(self, tenant_id: str, token: str) -> LineT:
         """
-        Use a token up.
+        Whose line a token is, without using it up.
 
         Raises:
             NotFound: Unknown, used, withdrawn, or another tenant's (which stays good for its own).
@@ -45,6 +45,11 @@ class Resumptions(Generic[LineT]):
                 param="resume",
                 fix="Open a new session; a token is good once, and for a short time after the line broke",
             )
+        return line
+
+    def take(self, tenant_id: str, token: str) -> LineT:
+        """Use a token up. Raises as :meth:`find` does."""
+        line = self.find(tenant_id, token)
         del self._lines[token]
         return line
 

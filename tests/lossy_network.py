@@ -31,6 +31,8 @@ class LossyRelay(asyncio.DatagramProtocol):
         self.dropped = 0
         self.passed = 0
         self.harming = False
+        self.cut = False
+        """Whether nothing at all gets through."""
         self._loss = loss
         self._jitter = jitter
         self._luck = random.Random(seed)
@@ -57,6 +59,8 @@ class LossyRelay(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, sender: tuple[str, int]) -> None:
         assert self._transport is not None
+        if self.cut:
+            return
         if sender != self._server:
             self._client = sender
         to = self._client if sender == self._server else self._server

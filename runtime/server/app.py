@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match, Route
 
 from runtime import metrics
 from runtime.clock import Clock, SystemClock
@@ -45,7 +46,7 @@ from runtime.server.secrets import Secrets, load_secret
 from runtime.server.services import Services
 from runtime.server.speech import SpeechService
 from runtime.server.voices import VoiceService
-from runtime.server.webrtc import WebRtcCalls
+from runtime.server.webrtc_calls import WebRtcCalls
 from runtime.settings import Settings
 from runtime.store.blobs import Blobs
 from runtime.store.database import Database
@@ -273,4 +274,17 @@ async def build(
 async def _nothing_here(request: Request, error: Exception) -> Response:
     """No such address, or not with this method: told in the dialect that the address belongs to."""
     assert isinstance(error, HTTPException)
-    return dialect_of(request.url.path).render(http_error(error), request)
+    refused = dialect_of(request.url.path).render(http_error(error), request)
+    if error.status_code == 405:
+        refused.headers["allow"] = ", ".join(_methods(request))
+    return refused
+
+
+def _methods(request: Request) -> list[str]:
+    """What may be done at an address, by all of its routes: RFC 9110 §10.2.1."""
+    dialect = dialect_of(request.url.path)
+    scope = dict(request.scope) | {"path": request.url.path.removeprefix(f"/d/{dialect.name}")}
+    own = [route for route in request.app.router.routes if isinstance(route, Route)]
+    shared = [route for one in DIALECTS for router in one.routers for route in router.routes]
+    found = [route for route in own + shared if route.matches(scope)[0] is not Match.NONE]
+    return sorted({method for route in found for method in getattr(route, "methods", None) or ()})

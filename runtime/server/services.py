@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from runtime.server.secrets import Secrets
     from runtime.server.speech import SpeechService
     from runtime.server.voices import VoiceService
-    from runtime.server.webrtc import WebRtcCalls
+    from runtime.server.webrtc_calls import WebRtcCalls
     from runtime.store.blobs import Blobs
     from runtime.store.database import Database
     from runtime.transport.pacer import Pacer

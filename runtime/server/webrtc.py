@@ -1,18 +1,15 @@
 """
 The Realtime API's other doors: WebRTC calls, and the secrets that browsers open them with.
 
-``POST /v1/realtime/calls`` takes an offer and gives the answer, as WHIP (RFC 9725) does; the client hangs up
-with ``DELETE`` on the address in ``Location``. Pages of any origin may call: what lets them in is the key in
-their header, never a cookie.
+``POST /v1/realtime/calls`` takes an offer and gives the answer, as WHIP (RFC 9725) does; at the address in
+``Location`` the client restarts ICE with ``PATCH`` and hangs up with ``DELETE``. Pages of any origin may
+call: what lets them in is the key in their header, never a cookie.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
-import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from starlette.datastructures import UploadFile
@@ -20,98 +17,32 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from runtime.errors import AtCapacity, InvalidRequest, NotFound, TransportClosed, VivavoceError
+from runtime.errors import InvalidRequest, PreconditionFailed, UnsupportedMediaType, VivavoceError
 from runtime.server.auth import Scheme
 from runtime.server.client_secrets import USUAL
-from runtime.server.realtime import OpenedSession, open_session, refusal
+from runtime.server.realtime import open_session, refusal
 from runtime.server.services import Services
 from runtime.transport.webrtc import WebRtcConnection
 from runtime.wire.conversation import new_id
 from runtime.wire.realtime.config import SessionConfig
 from runtime.wire.realtime.update import updated
 from runtime.wire.signaling import read_offer
-from sessions.manager import SessionManager
-from sessions.peers.audio_path import MediaAudio
-from sessions.peers.realtime import RealtimePeer
-
-log = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 512 * 2**10
 """An offer, and a session with its tools."""
 
-MOST_CONNECTING = 64
-"""Peers that have their answer and have not connected yet."""
-
 CORS = {
     "access-control-allow-origin": "*",
-    "access-control-allow-methods": "POST, DELETE, OPTIONS",
-    "access-control-allow-headers": "authorization, content-type, x-openai-agents-sdk",
-    "access-control-expose-headers": "location",
+    "access-control-allow-methods": "POST, PATCH, DELETE, OPTIONS",
+    "access-control-allow-headers": "authorization, content-type, if-match, x-openai-agents-sdk",
+    "access-control-expose-headers": "location, etag, accept-patch",
     "access-control-max-age": "86400",
 }
 
+SDP, FRAGMENT = "application/sdp", "application/trickle-ice-sdpfrag"
+"""A whole offer or answer; the ICE side of one (RFC 8840 §9)."""
+
 KEYS = Scheme.BEARER | Scheme.API_KEY
-
-
-@dataclass(frozen=True, slots=True)
-class LiveCall:
-    tenant_id: str
-    connection: WebRtcConnection
-    peer: RealtimePeer
-
-
-class WebRtcCalls:
-    """The WebRTC calls that are up, or connecting."""
-
-    def __init__(self, calls: SessionManager) -> None:
-        self._calls = calls
-        self._live: dict[str, LiveCall] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._connecting = 0
-
-    def take(self, tenant_id: str, session: OpenedSession, connection: WebRtcConnection) -> str:
-        """Run a call once its peer has connected. Returns its id."""
-        call_id = new_id("rtc")
-        audio = MediaAudio(session.protocol, connection)
-        peer = RealtimePeer(connection, session.protocol, audio, fallback=session.opening.voice.fallback)
-        self._live[call_id] = LiveCall(tenant_id, connection, peer)
-        task = asyncio.create_task(self._run(call_id, session), name=f"webrtc {call_id}")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return call_id
-
-    def require_room(self) -> None:
-        """Raises AtCapacity while too many peers are connecting."""
-        if self._connecting >= MOST_CONNECTING:
-            raise AtCapacity("Too many WebRTC peers are connecting at once.")
-
-    def find(self, tenant_id: str, call_id: str) -> LiveCall:
-        """Raises NotFound for a call that is over or another tenant's."""
-        call = self._live.get(call_id)
-        if call is None or call.tenant_id != tenant_id:
-            raise NotFound("There is no such call, or no longer.", param="call_id")
-        return call
-
-    async def close(self) -> None:
-        """Hang up all calls."""
-        for call in list(self._live.values()):
-            await call.connection.close()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _run(self, call_id: str, session: OpenedSession) -> None:
-        call = self._live[call_id]
-        try:
-            self._connecting += 1
-            try:
-                await call.connection.opened()
-            finally:
-                self._connecting -= 1
-            await self._calls.serve(session.opening, call.peer, session_id=session.protocol.session_id)
-        except TransportClosed as error:
-            log.info("%s: %s", call_id, error)
-        finally:
-            del self._live[call_id]
-            await call.connection.close()
 
 
 def answered(endpoint: Callable[[Request, Services], Awaitable[Response]]) -> Callable[..., Any]:
@@ -167,28 +98,67 @@ async def create_secret(request: Request, services: Services) -> Response:
 
 @answered
 async def create_call(request: Request, services: Services) -> Response:
-    """``POST /v1/realtime/calls``: an offer as it is, or in a form with the first session state."""
+    """
+    ``POST /v1/realtime/calls``: an offer as it is, or in a form with the first session state.
+
+    ``resumable=true`` keeps the call for a while when its connection is lost; ``resume=TOKEN`` goes on with
+    it on the connection that is offered now.
+    """
     caller = await services.client_secrets.caller(request, KEYS)
+    tenant_id = caller.principal.tenant_id
+    query = request.query_params
     offer, session = await _offer(request)
     offer = read_offer(offer)
     services.webrtc.require_room()
-    opened = await open_session(
-        services,
-        caller,
-        model=request.query_params.get("model"),
-        intent=request.query_params.get("intent"),
-        session=session,
-        playback="server",
-    )
-    connection = WebRtcConnection(clock=services.clock, ice_servers=services.settings.ice_servers)
-    answer = await connection.answer(offer)
-    call_id = services.webrtc.take(caller.principal.tenant_id, opened, connection)
-    return Response(
-        answer,
-        status_code=201,
-        media_type="application/sdp",
-        headers={"location": f"/v1/realtime/calls/{call_id}"},
-    )
+    token = query.get("resume")
+    if token is None:
+        opened = await open_session(
+            services,
+            caller,
+            model=query.get("model"),
+            intent=query.get("intent"),
+            session=session,
+            playback="server",
+        )
+        connection = _connection(services)
+        answer = await connection.answer(offer)
+        resumable = query.get("resumable") == "true"
+        call_id = services.webrtc.take(tenant_id, opened, connection, resumable=resumable)
+    else:
+        connection = _connection(services)
+        answer = await connection.answer(offer)
+        try:
+            call_id = services.webrtc.resume(tenant_id, token, connection)
+        except VivavoceError:
+            await connection.close()
+            raise
+    headers = {"location": f"/v1/realtime/calls/{call_id}", "etag": connection.etag, "accept-patch": FRAGMENT}
+    return Response(answer, status_code=201, media_type=SDP, headers=headers)
+
+
+@answered
+async def restart_ice(request: Request, services: Services) -> Response:
+    """
+    ``PATCH`` on a call: the peer's network has changed, or it has found more addresses (RFC 9725 §4.3).
+
+    The body is a fragment, as WHIP has it, or a whole offer made after ``restartIce()``; the answer is of the
+    same kind. 204 where it only brought candidates.
+    """
+    caller = await services.client_secrets.caller(request, KEYS)
+    connection = services.webrtc.find(caller.principal.tenant_id, request.path_params["call_id"]).connection
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind not in (SDP, FRAGMENT):
+        raise UnsupportedMediaType(f"The body is {kind or 'of no type'}; send {FRAGMENT} or {SDP}.")
+    if request.headers.get("if-match", "*") not in ("*", connection.etag):
+        raise PreconditionFailed(
+            "If-Match names an ICE session that is no longer in use; take the newest ETag, or *."
+        )
+    body = (await _body(request)).decode(errors="replace")
+    answer = await connection.restart(body) if kind == SDP else await connection.patch(body)
+    headers = {"etag": connection.etag}
+    if answer is None:
+        return Response(status_code=204, headers=headers)
+    return Response(answer, media_type=kind, headers=headers)
 
 
 @answered
@@ -196,8 +166,12 @@ async def hang_up(request: Request, services: Services) -> Response:
     """``DELETE`` on a call, or ``POST …/hangup``."""
     caller = await services.client_secrets.caller(request, KEYS)
     call = services.webrtc.find(caller.principal.tenant_id, request.path_params["call_id"])
-    await call.connection.close()
+    await call.hang_up()
     return Response(status_code=200 if request.method == "POST" else 204)
+
+
+def _connection(services: Services) -> WebRtcConnection:
+    return WebRtcConnection(clock=services.clock, ice_servers=services.settings.ice_servers)
 
 
 async def _offer(request: Request) -> tuple[str, Mapping[str, Any] | None]:
@@ -254,6 +228,7 @@ routes = [
     Route("/v1/realtime/calls", preflight, methods=["OPTIONS"]),
     Route("/v1/realtime/calls", create_call, methods=["POST"]),
     Route("/v1/realtime/calls/{call_id}", preflight, methods=["OPTIONS"]),
+    Route("/v1/realtime/calls/{call_id}", restart_ice, methods=["PATCH"]),
     Route("/v1/realtime/calls/{call_id}", hang_up, methods=["DELETE"]),
     Route("/v1/realtime/calls/{call_id}/hangup", hang_up, methods=["POST"]),
 ]

@@ -6,6 +6,9 @@ thread's hop for every packet: we hand it Opus packets that are encoded already,
 are, and in the place of its jitter buffer, which holds 80 ms back, stands one of ours that gives a packet on
 as soon as it is in order.
 
+A peer that has gone silent is asked whether it is there, and one that has changed its network is found again
+by an ICE restart (:mod:`runtime.transport.ice`), which aiortc by itself does not do.
+
 Our packets are sent the moment the schedule lets them go; where it pauses, nothing is sent at all, and the
 RTP timestamps move on with the clock, so that the peer plays silence of the right length.
 """
@@ -14,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
@@ -22,6 +26,7 @@ import av
 from aiortc import (
     RTCConfiguration,
     RTCDataChannel,
+    RTCDtlsTransport,
     RTCIceServer,
     RTCPeerConnection,
     RTCRtpReceiver,
@@ -35,6 +40,9 @@ from runtime.media.conceal import Concealer
 from runtime.media.frame import PTIME, Pcm
 from runtime.media.jitter import JitterBuffer, Lost
 from runtime.media.opus import OPUS_RATE, OpusDecoder
+from runtime.transport.ice import IcePath
+from runtime.transport.presence import Presence
+from runtime.wire.signaling import IceDescription, read_ice, restarted, write_fragment
 
 log = logging.getLogger(__name__)
 
@@ -101,10 +109,12 @@ class CallerAudio:
 
     Args:
         hear: Given mono PCM at 48 kHz.
+        seen: Told of every packet, before it is in order.
     """
 
-    def __init__(self, hear: OnAudio) -> None:
+    def __init__(self, hear: OnAudio, seen: Callable[[], None] = lambda: None) -> None:
         self._hear = hear
+        self._seen = seen
         self._order: JitterBuffer[tuple[int, bytes]] = JitterBuffer(depth=REORDER, modulus=1 << 16)
         self._decoder = OpusDecoder()
         self._concealer = Concealer(OPUS_RATE)
@@ -118,6 +128,7 @@ class CallerAudio:
 
     def add(self, packet: Any) -> tuple[bool, None]:
         """Called by aiortc with each RTP packet; leaves it nothing to decode."""
+        self._seen()
         for arrived in self._order.push(packet.sequence_number, (packet.timestamp, packet._data)):
             if not isinstance(arrived, Lost):
                 self._play(*arrived)
@@ -142,14 +153,27 @@ class WebRtcConnection:
     It can be spoken to like an ASGI WebSocket that was accepted (:meth:`send`, :meth:`receive`): the text
     messages of the events channel go through there.
 
+    A disconnect has code 1000 where we hung up, and 1006 where the peer has gone.
+
     Args:
         ice_servers: STUN and TURN, as aiortc takes them; empty uses host addresses only.
     """
 
     def __init__(self, *, clock: Clock, ice_servers: Sequence[Mapping[str, Any]] = ()) -> None:
-        self._connection = RTCPeerConnection(
-            RTCConfiguration(iceServers=[RTCIceServer(**server) for server in ice_servers])
+        self._servers = [RTCIceServer(**server) for server in ice_servers]
+        self._connection = RTCPeerConnection(RTCConfiguration(iceServers=self._servers))
+        self._ice: IcePath | None = None
+        self._answer = ""
+        self._connection_id = secrets.token_hex(8)
+        self._version = 0
+        self._presence = Presence(
+            clock, self._ask, on_lost=lambda: self.on_quiet(), on_found=lambda: self.on_heard()
         )
+        self._watching: asyncio.Task[None] | None = None
+        self.on_quiet: Callable[[], None] = _nothing
+        """Called when the peer has fallen silent and does not answer: it hears us no more, for now."""
+        self.on_heard: Callable[[], None] = _nothing
+        """Called when it is back."""
         self._voice = VoiceTrack(clock)
         self._caller: CallerAudio | None = None
         self._hear: OnAudio = _unheard
@@ -157,6 +181,7 @@ class WebRtcConnection:
         self._opened = asyncio.Event()
         self._messages: asyncio.Queue[str | bytes | None] = asyncio.Queue()
         self._closed = False
+        self._close_code = 1006
         self._connection.on("datachannel", self._on_channel)
         self._connection.on("connectionstatechange", self._on_state)
 
@@ -190,11 +215,69 @@ class WebRtcConnection:
                 continue
             transceiver.direction = "sendrecv"
             transceiver.sender.replaceTrack(self._voice)
-            self._caller = CallerAudio(lambda pcm: self._hear(pcm))
+            self._caller = CallerAudio(lambda pcm: self._hear(pcm), self._presence.seen)
             replace_jitter_buffer(transceiver.receiver, self._caller)
+            self._attach_ice(transceiver.sender.transport)
         await self._connection.setLocalDescription(await self._connection.createAnswer())
-        answer: str = self._connection.localDescription.sdp
-        return answer
+        self._answer = self._connection.localDescription.sdp
+        return self._answer
+
+    def _attach_ice(self, transport: RTCDtlsTransport) -> None:
+        """An offer that does not bundle its sections has several paths; those are not restarted."""
+        sctp = self._connection.sctp
+        if sctp is not None and sctp.transport is transport:
+            self._ice = IcePath(transport.transport, servers=self._servers, on_lost=self._path_lost)
+
+    @property
+    def etag(self) -> str:
+        """Of the ICE session that is answered now, as RFC 9725 §4.3.1 has it: another with each restart."""
+        return f'"{self._connection_id}-{self._version}"'
+
+    async def restart(self, offer: str) -> str:
+        """
+        Answer an offer that restarts ICE; the call goes on when the peer is found on its new path.
+
+        Args:
+            offer: Whole. Only its ICE side is read: nothing else of a call can be changed.
+
+        Raises:
+            InvalidRequest: It has no ICE side, or the same one as before.
+        """
+        ice = await self._restart(read_ice(offer))
+        self._answer = restarted(self._answer, ice, version=self._version)
+        return self._answer
+
+    async def patch(self, fragment: str) -> str | None:
+        """
+        The same by a fragment, answered by one; None where it only brought further candidates.
+
+        Raises:
+            InvalidRequest: It has no ICE side.
+        """
+        peer = read_ice(fragment)
+        path = self._path()
+        if peer.username == path.remote_username:
+            await path.add_candidates(peer.candidates)
+            return None
+        ice = await self._restart(peer)
+        self._answer = restarted(self._answer, ice, version=self._version)
+        return write_fragment(ice, self._answer)
+
+    async def _restart(self, peer: IceDescription) -> IceDescription:
+        path = self._path()
+        if peer.username == path.remote_username:
+            raise InvalidRequest(
+                "The offer has the a=ice-ufrag of before: call restartIce() before making it.", param="sdp"
+            )
+        ours = await path.prepare()
+        path.seek(peer)
+        self._version += 1
+        return ours
+
+    def _path(self) -> IcePath:
+        if self._ice is None or self._closed:
+            raise InvalidRequest("This call has no connection that could be restarted.", param="sdp")
+        return self._ice
 
     async def opened(self) -> None:
         """
@@ -211,6 +294,7 @@ class WebRtcConnection:
             raise TransportClosed(f"the peer did not connect within {CONNECT_SECONDS:g} s") from None
         if self._closed:
             raise TransportClosed("the peer went away before it had connected")
+        self._watching = asyncio.create_task(self._presence.watch(), name="watch a WebRTC peer")
 
     def send_packets(self, packets: Sequence[bytes]) -> None:
         """Our voice: Opus packets of 20 ms, sent at once."""
@@ -220,14 +304,14 @@ class WebRtcConnection:
         """The next message, as ASGI tells of it."""
         message = await self._messages.get()
         if message is None:
-            return {"type": "websocket.disconnect", "code": 1000}
+            return {"type": "websocket.disconnect", "code": self._close_code}
         kind = "bytes" if isinstance(message, bytes) else "text"
         return {"type": "websocket.receive", kind: message}
 
     async def send(self, message: Mapping[str, Any]) -> None:
         """Send a text message or close, as ASGI asks for it. Dropped once closed."""
         if message["type"] == "websocket.close":
-            await self.close()
+            await self.hang_up()
         elif self._channel is not None and self._channel.readyState == "open":
             if self._channel.bufferedAmount > BACKLOG_BYTES:
                 log.info("a WebRTC peer has stopped reading")
@@ -235,13 +319,29 @@ class WebRtcConnection:
                 return
             self._channel.send(message["text"])
 
+    async def hang_up(self) -> None:
+        """Close because somebody wants it so."""
+        self._close_code = 1000
+        await self.close()
+
     async def close(self) -> None:
-        """Hang up. Harmless twice."""
+        """Let go of the peer. Harmless twice."""
         if not self._closed:
             self._closed = True
             self._messages.put_nowait(None)
             self._opened.set()
+            if self._watching is not None:
+                self._watching.cancel()
+            if self._ice is not None:
+                await self._ice.close()
             await self._connection.close()
+
+    async def _ask(self) -> bool:
+        return self._ice is not None and await self._ice.answers()
+
+    def _path_lost(self) -> None:
+        if not self._closed:
+            self._closing = asyncio.create_task(self.close(), name="close a lost WebRTC peer")
 
     def _on_channel(self, channel: RTCDataChannel) -> None:
         if self._channel is None:
@@ -269,6 +369,10 @@ def replace_jitter_buffer(receiver: RTCRtpReceiver, caller: CallerAudio) -> None
     name = "_RTCRtpReceiver__jitter_buffer"
     assert hasattr(receiver, name), "this version of aiortc keeps its jitter buffer elsewhere"
     setattr(receiver, name, caller)
+
+
+def _nothing() -> None:
+    pass
 
 
 def _unheard(pcm: Pcm) -> None:

@@ -98,6 +98,13 @@ class MediaAudio:
     def __init__(self, protocol: RealtimeProtocol, connection: WebRtcConnection) -> None:
         self._protocol = protocol
         self._connection = connection
+        self._hear: Callable[[Pcm], None] = _unheard
+
+    def move_to(self, connection: WebRtcConnection) -> None:
+        """The caller has come back on another connection: speak and listen there."""
+        self._connection.listen(_unheard)
+        self._connection = connection
+        connection.listen(self._hear)
 
     def encoder(self, wanted: AudioFormat, position: int) -> OpusFrames:
         return OpusFrames(position=position)
@@ -115,6 +122,7 @@ class MediaAudio:
             self._protocol.audio_received(len(samples) / OPUS_RATE)
             hear(samples)
 
+        self._hear = received
         self._connection.listen(received)
 
 
@@ -148,6 +156,10 @@ class OpusFrames:
         ]
         self._position += len(packets) * samples
         return frames
+
+
+def _unheard(pcm: Pcm) -> None:
+    """Audio for which there is nobody yet, or nobody any more."""
 
 
 def _groups(frames: Sequence[EncodedFrame]) -> Iterator[list[bytes]]:

@@ -225,6 +225,11 @@ class RealtimePeer:
         if self._call is not None:
             self._call.hold_line()
 
+    def line_found(self) -> None:
+        """It could not be reached for a while, and can again: the call goes on as if nothing had been."""
+        if self._call is not None:
+            self._call.release_line()
+
     def line_returned(self) -> None:
         """It is back: it is told ``session.created``, as the session is now, and then what it missed."""
         self._open(resumed=True)

@@ -50,6 +50,9 @@ async function talk() {
   call.addEventListener("level", ({ detail }) => level(detail));
   call.addEventListener("lead", ({ detail }) => strip.lead(detail.seconds));
   call.addEventListener("sounding", () => strip.sounding());
+  call.addEventListener("line", ({ detail }) => {
+    say(detail.up ? "Connected again. Speak, or type." : "The connection was lost. Trying to come back…");
+  });
   call.addEventListener("closed", ({ detail }) => ended(detail.reason));
   try {
     await call.open();
@@ -57,7 +60,7 @@ async function talk() {
     lossTimer = setInterval(async () => call && strip.loss(await call.loss()), LOSS_INTERVAL_MS);
   } catch (error) {
     const refused = error.name === "NotAllowedError";
-    call.close();
+    call?.close();
     say(refused ? "The microphone is blocked: allow it in the address bar." : error.message, { bad: true });
   }
 }
@@ -127,6 +130,7 @@ $("mute").addEventListener("click", () => {
   $("mute").textContent = muted ? "Unmute" : "Mute";
   call?.mute(muted);
 });
+addEventListener("pagehide", () => call?.close());
 $("type").addEventListener("submit", (event) => {
   event.preventDefault();
   const text = $("text").value.trim();

@@ -1,6 +1,14 @@
 // A call over WebRTC: the browser captures and plays, the server knows what was heard.
+//
+// When the network goes away, ICE is restarted on the same connection; when that does not help, the call goes
+// on over a new one, by the token that every session.created brings.
+
+import { CallOver, comeBack, within } from "./reconnection.js";
 
 const LEVEL_INTERVAL_MS = 80;
+const CONNECT_MS = 6000;
+const CALLS = "/v1/realtime/calls";
+const SDP = "application/sdp";
 
 export class WebRtcCall extends EventTarget {
   constructor({ key, agent }) {
@@ -8,58 +16,103 @@ export class WebRtcCall extends EventTarget {
     this.key = key;
     this.agent = agent;
     this.item = null;
+    this.token = null;
+    this.over = false;
+    this.returning = false;
+    this.meters = {};
   }
 
   async open() {
     this.stream = await navigator.mediaDevices.getUserMedia({
       audio: { channelCount: 1, echoCancellation: true, noiseSuppression: true, autoGainControl: true },
     });
-    this.peer = new RTCPeerConnection();
     this.audio = new AudioContext();
     this.speaker = new Audio();
-    this.peer.ontrack = ({ streams: [stream] }) => {
+    this.meter("mic", this.stream);
+    await this.connect({ model: this.agent, resumable: "true" });
+    await this.audio.resume();
+  }
+
+  async connect(query) {
+    const peer = (this.peer = new RTCPeerConnection());
+    peer.ontrack = ({ streams: [stream] }) => {
       this.speaker.srcObject = stream;
       this.speaker.play();
       this.meter("agent", stream);
     };
-    for (const track of this.stream.getTracks()) this.peer.addTrack(track, this.stream);
-    this.meter("mic", this.stream);
-    this.channel = this.peer.createDataChannel("oai-events");
+    for (const track of this.stream.getTracks()) peer.addTrack(track, this.stream);
+    this.channel = peer.createDataChannel("oai-events");
     this.channel.onmessage = ({ data }) => this.receive(JSON.parse(data));
     const opened = new Promise((resolve) => (this.channel.onopen = resolve));
-    this.peer.onconnectionstatechange = () => {
-      if (["failed", "closed"].includes(this.peer.connectionState)) this.emit("closed", { reason: "connection lost" });
+    // The server hangs up by closing the channel; while we try to come back it may only have given this one up.
+    this.channel.onclose = () => this.returning || this.end("");
+    peer.onconnectionstatechange = () => {
+      if (["disconnected", "failed"].includes(peer.connectionState)) this.comeBack();
     };
-    await this.offer();
-    await opened;
-    await this.audio.resume();
+    await peer.setLocalDescription();
+    const answer = await this.ask("POST", `${CALLS}?${new URLSearchParams(query)}`, peer.localDescription.sdp);
+    this.location = answer.headers.get("location");
+    await peer.setRemoteDescription({ type: "answer", sdp: await answer.text() });
+    await within(CONNECT_MS, opened);
   }
 
-  async offer() {
-    await this.peer.setLocalDescription();
-    const answer = await fetch(`/v1/realtime/calls?model=${encodeURIComponent(this.agent)}`, {
-      method: "POST",
-      headers: { authorization: `Bearer ${this.key}`, "content-type": "application/sdp" },
-      body: this.peer.localDescription.sdp,
+  async ask(method, path, body) {
+    const headers = { authorization: `Bearer ${this.key}`, "content-type": SDP };
+    const answer = await fetch(path, { method, headers, body });
+    if (answer.ok) return answer;
+    const problem = await answer.json().catch(() => ({}));
+    const message = problem.error?.message ?? answer.statusText;
+    throw answer.status === 404 ? new CallOver(message) : new Error(message);
+  }
+
+  async comeBack() {
+    if (this.returning || this.over) return;
+    this.returning = true;
+    this.emit("line", { up: false });
+    const back = await comeBack(() => this.restart().catch(() => this.renew()), () => !this.over);
+    this.returning = false;
+    if (back) this.emit("line", { up: true });
+    else this.end("connection lost");
+  }
+
+  /** The same connection on another path. */
+  async restart() {
+    const { peer } = this;
+    if (peer.connectionState === "connected") return;
+    peer.restartIce();
+    await peer.setLocalDescription();
+    const answer = await this.ask("PATCH", this.location, peer.localDescription.sdp);
+    const connected = new Promise((resolve) => {
+      peer.addEventListener("connectionstatechange", () => peer.connectionState === "connected" && resolve());
     });
-    if (!answer.ok) {
-      const problem = await answer.json().catch(() => ({}));
-      throw new Error(problem.error?.message ?? answer.statusText);
-    }
-    this.location = answer.headers.get("location");
-    await this.peer.setRemoteDescription({ type: "answer", sdp: await answer.text() });
+    await peer.setRemoteDescription({ type: "answer", sdp: await answer.text() });
+    if (peer.connectionState !== "connected") await within(CONNECT_MS, connected);
+  }
+
+  /** The same call on another connection. */
+  async renew() {
+    if (!this.token) throw new CallOver("there is no token");
+    this.drop();
+    await this.connect({ resume: this.token });
+  }
+
+  drop() {
+    if (!this.peer) return;
+    this.peer.onconnectionstatechange = null;
+    if (this.channel) this.channel.onclose = null;
+    this.peer.close();
   }
 
   meter(side, stream) {
+    clearInterval(this.meters[side]);
     const analyser = new AnalyserNode(this.audio, { fftSize: 1024 });
     this.audio.createMediaStreamSource(stream).connect(analyser);
     const block = new Float32Array(analyser.fftSize);
-    const timer = setInterval(() => {
+    this.meters[side] = setInterval(() => {
       analyser.getFloatTimeDomainData(block);
       const energy = block.reduce((sum, sample) => sum + sample * sample, 0) / block.length;
       this.emit("level", { side, dbfs: 10 * Math.log10(energy + 1e-12) });
     }, LEVEL_INTERVAL_MS);
-    this.timers = [...(this.timers ?? []), timer];
   }
 
   send(event) {
@@ -67,6 +120,7 @@ export class WebRtcCall extends EventTarget {
   }
 
   receive(event) {
+    if (event.type === "session.created") this.token = event.session.resume?.token ?? null;
     if (event.type === "output_audio_buffer.started") this.emit("sounding", { item: this.item });
     if (event.type === "response.output_item.added" && event.item.type === "message") this.item = event.item.id;
     if (event.type === "output_audio_buffer.cleared" && this.item) {
@@ -96,16 +150,23 @@ export class WebRtcCall extends EventTarget {
     return null;
   }
 
+  /** Hang up. */
   close() {
-    for (const timer of this.timers ?? []) clearInterval(timer);
-    if (this.location) {
-      fetch(this.location, { method: "DELETE", headers: { authorization: `Bearer ${this.key}` } }).catch(() => {});
+    if (this.location && !this.over) {
+      const headers = { authorization: `Bearer ${this.key}` };
+      fetch(this.location, { method: "DELETE", headers, keepalive: true }).catch(() => {});
     }
-    if (this.peer) this.peer.onconnectionstatechange = null;
-    this.peer?.close();
+    this.end("");
+  }
+
+  end(reason) {
+    if (this.over) return;
+    this.over = true;
+    for (const timer of Object.values(this.meters)) clearInterval(timer);
+    this.drop();
     for (const track of this.stream?.getTracks() ?? []) track.stop();
     this.audio?.close();
-    this.emit("closed", { reason: "" });
+    this.emit("closed", { reason });
   }
 
   emit(name, detail) {

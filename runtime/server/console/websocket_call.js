@@ -1,6 +1,12 @@
 // A call over the Realtime WebSocket: the page captures, plays, and knows what was heard.
+//
+// When the socket breaks, the call goes on over another, by the token that every session.created brings.
+
+import { comeBack, within } from "./reconnection.js";
 
 const RATE = 24000;
+const CONNECT_MS = 5000;
+const BROKEN = [1005, 1006, 1011, 1012];
 
 export class WebSocketCall extends EventTarget {
   constructor({ key, agent }) {
@@ -8,6 +14,8 @@ export class WebSocketCall extends EventTarget {
     this.key = key;
     this.agent = agent;
     this.item = null;
+    this.token = null;
+    this.over = false;
   }
 
   async open() {
@@ -20,7 +28,7 @@ export class WebSocketCall extends EventTarget {
     this.playback = new AudioWorkletNode(this.audio, "playback", { outputChannelCount: [1] });
     this.playback.connect(this.audio.destination);
     this.playback.port.onmessage = ({ data }) => this.played(data);
-    await this.connect();
+    await this.connect({ model: this.agent, resumable: "true" });
     const capture = new AudioWorkletNode(this.audio, "capture");
     this.audio.createMediaStreamSource(this.stream).connect(capture);
     // It writes nothing there; a node that leads nowhere is not run.
@@ -29,18 +37,26 @@ export class WebSocketCall extends EventTarget {
     await this.audio.resume();
   }
 
-  connect() {
-    const url = new URL(`/v1/realtime?model=${encodeURIComponent(this.agent)}`, location.href);
+  connect(query) {
+    const url = new URL(`/v1/realtime?${new URLSearchParams(query)}`, location.href);
     url.protocol = url.protocol.replace("http", "ws");
-    this.socket = new WebSocket(url, ["realtime", `openai-insecure-api-key.${this.key}`]);
-    this.socket.onmessage = ({ data }) => this.receive(JSON.parse(data));
-    return new Promise((resolve, reject) => {
-      this.socket.onopen = resolve;
-      this.socket.onclose = ({ code, reason }) => {
-        reject(new Error(reason || `the server refused the call (${code})`));
-        this.emit("closed", { reason });
-      };
+    const socket = (this.socket = new WebSocket(url, ["realtime", `openai-insecure-api-key.${this.key}`]));
+    socket.onmessage = ({ data }) => this.receive(JSON.parse(data));
+    const greeted = new Promise((resolve, reject) => {
+      this.greeted = resolve;
+      socket.onclose = ({ code, reason }) => reject(new Error(reason || `the server refused the call (${code})`));
     });
+    return within(CONNECT_MS, greeted).then(() => {
+      socket.onclose = ({ code, reason }) => this.broke(code, reason);
+    });
+  }
+
+  async broke(code, reason) {
+    if (this.over) return;
+    if (!this.token || !BROKEN.includes(code)) return this.end(reason);
+    this.emit("line", { up: false });
+    if (await comeBack(() => this.connect({ resume: this.token }), () => !this.over)) this.emit("line", { up: true });
+    else this.end("connection lost");
   }
 
   send(event) {
@@ -48,6 +64,10 @@ export class WebSocketCall extends EventTarget {
   }
 
   receive(event) {
+    if (event.type === "session.created") {
+      this.token = event.session.resume?.token ?? null;
+      this.greeted();
+    }
     if (event.type === "response.output_audio.delta") {
       const pcm = Uint8Array.from(atob(event.delta), (char) => char.charCodeAt(0)).buffer;
       this.item = event.item_id;
@@ -98,12 +118,21 @@ export class WebSocketCall extends EventTarget {
     return null;
   }
 
+  /** Hang up. */
   close() {
-    this.socket.onclose = null;
-    this.socket.close(1000);
+    if (this.socket) {
+      this.socket.onclose = null;
+      this.socket.close(1000);
+    }
+    this.end("");
+  }
+
+  end(reason) {
+    if (this.over) return;
+    this.over = true;
     for (const track of this.stream?.getTracks() ?? []) track.stop();
     this.audio?.close();
-    this.emit("closed", { reason: "" });
+    this.emit("closed", { reason });
   }
 
   emit(name, detail) {
