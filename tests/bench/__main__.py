@@ -11,7 +11,7 @@ import sys
 
 from tests.bench.machine import describe
 
-BENCHES = ("engine", "enrolment", "inbound", "loop_lag", "pool", "scheduler", "turn", "webrtc")
+BENCHES = ("beep", "engine", "enrolment", "inbound", "loop_lag", "pool", "scheduler", "turn", "webrtc")
 
 
 def main(names: list[str]) -> int:
