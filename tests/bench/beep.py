@@ -4,7 +4,7 @@
 Beeps of answering machines are drawn at random (one tone or two, 400 to 2200 Hz, 0.1 to 1.5 s, -40 to
 -9 dBFS, noise to within 10 dB of them), through mu-law, in 20 ms packets: alone, and behind real speech where
 there are recordings (``VIVAVOCE_CLIPS``). *Found* is one beep, told within 300 ms of its end. Keys are drawn
-by what ITU-T Q.24 asks receivers to take: 40 ms and more, frequencies off by up to 1.5 %, twist of -6 to 4 dB.
+by what ITU-T Q.24 asks receivers to take: 40 ms and more, frequencies off by up to 1.5 %, twist -6 to 4 dB.
 """
 
 from __future__ import annotations
