@@ -58,6 +58,10 @@ def document(dialect: Dialect) -> dict[str, Any]:
         title=f"vivavoce: {dialect.title}",
         version=VERSION,
         summary="Served beside the other dialects by one vivavoce server.",
+        servers=[
+            {"url": f"/d/{dialect.name}", "description": "Where no other dialect answers."},
+            {"url": "/", "description": "Where clients of the product expect it."},
+        ],
         routes=routes,
     )
     made.setdefault("components", {})["securitySchemes"] = {"key": _scheme(dialect)}

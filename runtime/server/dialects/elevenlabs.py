@@ -101,10 +101,11 @@ class ElevenLabsRoute(DialectRoute):
 
 
 class SharedRoute(ElevenLabsRoute):
-    """An address that is PyAI's unless the request carries ``xi-api-key``."""
+    """An address that is PyAI's unless the request carries ``xi-api-key``, or names the dialect."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        if scope["type"] == "http" and "xi-api-key" not in Headers(scope=scope):
+        named = scope["path"].startswith("/d/elevenlabs/")
+        if scope["type"] == "http" and not named and "xi-api-key" not in Headers(scope=scope):
             return Match.NONE, {}
         return super().matches(scope)
 
@@ -132,6 +133,8 @@ class SpeechBody(BaseModel):
 
 
 OutputFormat = Annotated[str, Query(max_length=32)]
+
+NDJSON = "application/x-ndjson"
 
 SOUND = answers("audio/mpeg", "audio/pcm", "audio/wav", "audio/basic", "audio/ogg")
 
@@ -248,7 +251,7 @@ async def text_to_speech_with_timestamps(
 @router.post(
     "/text-to-speech/{voice_id}/stream/with-timestamps",
     response_class=Response,
-    responses={200: {"content": {"application/json": {"schema": {"type": "string"}}}}},
+    responses={200: {"content": {NDJSON: {"schema": {"type": "string"}}}}},
 )
 @access("voice:synthesize", refuses=(409,))
 async def stream_with_timestamps(
@@ -260,9 +263,7 @@ async def stream_with_timestamps(
 ) -> Response:
     """The same piece by piece, a line of JSON each."""
     speech = await services.speech.speak(caller.tenant_id, order(voice_id, body, output_format))
-    return StreamingResponse(
-        _timed_lines(speech, body.text), media_type="application/json", headers=dict(NO_BUFFERING)
-    )
+    return StreamingResponse(_timed_lines(speech, body.text), media_type=NDJSON, headers=dict(NO_BUFFERING))
 
 
 @shared.get("/models")
