@@ -19,10 +19,11 @@ run: $(STAMP)
 test: $(STAMP)
 	./scripts/setup-test "$(PYTHON)"
 	$(BIN)/pytest
+	$(BIN)/pytest --store postgresql tests/acceptance
 
 conformance: $(STAMP)
 	./scripts/setup-conformance "$(PYTHON)"
-	$(BIN)/pytest tests/conformance
+	VIVAVOCE_OPENAPI_EXAMPLES=60 $(BIN)/pytest tests/conformance
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .

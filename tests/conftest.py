@@ -11,11 +11,40 @@ import pytest
 
 from runtime.clock import ManualClock
 from tests.live_server import LiveServer, live_server
+from tests.postgres import Postgres, postgres_server
 
 # How long an example takes says something about the machine, and nothing about the code.
 # Continuous integration tries the same examples each time; people's machines go on looking for new ones.
 hypothesis.settings.register_profile("vivavoce", deadline=None, derandomize="CI" in os.environ)
 hypothesis.settings.load_profile("vivavoce")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--store",
+        choices=("sqlite", "postgresql"),
+        default="sqlite",
+        help="where the servers that the tests start keep their rows",
+    )
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server of our own; tests that need one skip where the machine has none."""
+    with postgres_server() as server:
+        if server is None:
+            pytest.skip("PostgreSQL's server is not installed (Debian: apt-get install postgresql)")
+        yield server
+
+
+@pytest.fixture(scope="session", autouse=True)
+def store(request: pytest.FixtureRequest) -> Iterator[str]:
+    """What ``--store`` says, and every server that is started from now on heeds it."""
+    kind: str = request.config.getoption("--store")
+    if kind == "postgresql":
+        LiveServer.new_database = request.getfixturevalue("postgres").new_database
+    yield kind
+    LiveServer.new_database = None
 
 
 @pytest.fixture

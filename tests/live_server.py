@@ -8,10 +8,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 
@@ -27,9 +27,18 @@ class LiveServer:
     Start it again after :meth:`kill` or :meth:`stop` and it finds what it had stored.
     """
 
+    new_database: ClassVar[Callable[[], str] | None] = None
+    """Where new servers keep their rows; None is SQLite in their folder. Set by ``pytest --store``."""
+
     def __init__(self, folder: Path, **settings: object) -> None:
         self.folder = folder
         self._settings = {"engine": "tone", "synthesis_workers": 1, "recognizer_workers": 0} | settings
+        new_database = type(self).new_database
+        self.store_url = str(
+            settings.get("database_url")
+            or (new_database() if new_database else f"sqlite:///{folder}/data/vivavoce.db")
+        )
+        """SQLAlchemy's."""
         self._process: subprocess.Popen[bytes] | None = None
         self.url = ""
 
@@ -40,7 +49,8 @@ class LiveServer:
 
     def start(self) -> None:
         """Returns when ``/ready`` says so."""
-        settings = {"host": "127.0.0.1", "port": 0, "data_dir": self.folder / "data", **self._settings}
+        settings = {"host": "127.0.0.1", "port": 0, "data_dir": self.folder / "data"}
+        settings |= {"database_url": self.store_url} | self._settings
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("VIVAVOCE_")},
             **{f"VIVAVOCE_{name.upper()}": str(value) for name, value in settings.items()},

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -36,7 +35,7 @@ def operator_key(server: LiveServer, **options: Any) -> str:
     """What only somebody with the database at hand can make: a key with roles."""
 
     async def make() -> str:
-        database = Database(f"sqlite:///{Path(server.folder)}/data/vivavoce.db")
+        database = Database(server.store_url)
         accounts = AccountService(database, SystemClock(), sandbox_open=False)
         made = await accounts.create_tenant(name="operator", **options)
         await database.close()

@@ -19,6 +19,7 @@ import pytest
 
 from runtime.cli.reference import synthesise_reference
 from runtime.server.dialects.catalogue import DIALECTS, Dialect
+from tests.acceptance.far_end import elevenlabs
 from tests.live_server import LiveServer, live_server
 from tests.recordings import wav
 
@@ -38,8 +39,13 @@ CHECKS = (
 @pytest.fixture(scope="module")
 def steady(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     """A server that counts no requests, so that all of them reach what they are for."""
-    options = {"rate_limit_per_minute": 0, "elevenlabs_base_url": "http://127.0.0.1:1"}
-    with live_server(tmp_path_factory.mktemp("openapi"), **options) as server:
+    folder = tmp_path_factory.mktemp("openapi")
+    with (
+        elevenlabs() as far_end,
+        live_server(
+            folder, engine="clone", rate_limit_per_minute=0, elevenlabs_base_url=far_end.url
+        ) as server,
+    ):
         yield server
 
 

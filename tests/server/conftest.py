@@ -6,9 +6,9 @@ import httpx
 import pytest
 
 from tests.live_server import LiveServer
-from tests.store.conftest import database, postgres, tenants
+from tests.store.conftest import database, tenants
 
-__all__ = ["database", "postgres", "tenants"]
+__all__ = ["database", "tenants"]
 
 
 @pytest.fixture

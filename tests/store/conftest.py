@@ -1,22 +1,12 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from runtime.store.database import Database
 from runtime.store.models import TenantRow
-from tests.postgres import Postgres, postgres_server
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
-    """A PostgreSQL server of our own; tests that need one skip where the machine has none."""
-    with postgres_server() as server:
-        if server is None:
-            pytest.skip("PostgreSQL's server is not installed (Debian: apt-get install postgresql)")
-        yield server
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
