@@ -73,25 +73,11 @@ class DirectProtocol(WebSocketsSansIOProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if (
-            self.on_message is not None
-            and not self._rest
-            and data[:2] == USUAL
-            and len(data) - USUAL_HEAD == (data[2] << 8 | data[3])
-            and not (self.close_sent or self._in_fragments)
-            and len(data) <= self.config.ws_max_size
-        ):
-            # One message and nothing else, as it is fifty times a second.
-            try:
-                text = apply_mask(data[USUAL_HEAD:], data[4:USUAL_HEAD]).decode()
-            except UnicodeDecodeError:
-                super().data_received(data)  # closes with 1007
+        if self.on_message is not None and not (self._rest or self._in_fragments):
+            taken = self._take_usual(data)
+            if taken == len(data):
                 return
-            try:
-                self.on_message(text)
-            except Exception as error:
-                self._fail(error)
-            return
+            data = data[taken:]
         if not self.handshake_initiated or self.close_sent:
             super().data_received(data)
             return
@@ -103,6 +89,22 @@ class DirectProtocol(WebSocketsSansIOProtocol):
         taken = self._take_frames(data)
         if taken < len(data):
             self._rest += data[taken:]
+
+    def _take_usual(self, data: bytes) -> int:
+        """Take the media messages at the head of ``data``; returns how many bytes they were."""
+        at, end = 0, min(len(data), self.config.ws_max_size)
+        while data[at : at + 2] == USUAL and not self.close_sent:
+            body = at + USUAL_HEAD
+            behind = body + int.from_bytes(data[at + 2 : at + 4])
+            if behind > end:
+                break
+            try:
+                message = apply_mask(data[body:behind], data[body - 4 : body]).decode()
+            except UnicodeDecodeError:
+                break
+            self._deliver(message)
+            at = behind
+        return at
 
     def _take_frames(self, data: bytes) -> int:
         """Take the whole frames at the head of ``data``; returns how many bytes they were."""
@@ -166,11 +168,8 @@ class DirectProtocol(WebSocketsSansIOProtocol):
         try:
             self.on_message(message)
         except Exception as error:
-            self._fail(error)
-
-    def _fail(self, error: Exception) -> None:
-        assert self.line is not None
-        self.line.fail(error)
+            assert self.line is not None
+            self.line.fail(error)
 
 
 def _opens_fragments(first: int, before: bool) -> bool:

@@ -80,8 +80,8 @@ TelephonyEvent: TypeAlias = (
 class Packing:
     """How a carrier wants our audio cut, and how far ahead of its time."""
 
-    seconds: float = 3 * PTIME
-    """In a message. Most carriers take any length, and few messages cost less than many."""
+    seconds: float = 5 * PTIME
+    """In a message, at most. Most carriers take any length, and few messages cost less than many."""
     grain: float = 0.0
     """The last message is filled up with silence to a multiple of this, seconds; 0: any length will do."""
     most_ahead: float | None = None

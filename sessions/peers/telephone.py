@@ -43,6 +43,9 @@ log = logging.getLogger(__name__)
 MARK_SECONDS = 0.5
 """Audio between two marks. Between them the schedule tells what was heard; each costs as much as a packet."""
 
+FIRST = 0.06
+"""Seconds in an utterance's first packet, where the carrier lets us choose, so that it starts early."""
+
 LAST_WORDS = 64
 """Words of a message, the latest, whose times are kept: some 20 s, and it is never cut back as far."""
 
@@ -177,6 +180,9 @@ class TelephonePeer:
         return self._ledger.turn_taken(seconds)
 
     def caller_idle(self, start: float, end: float) -> None:
+        pass
+
+    def words_so_far(self, text: str) -> None:
         pass
 
     def transcribed(self, item_id: str, transcript: Transcript) -> None:
@@ -419,17 +425,22 @@ class CarrierEncoder:
         self._play = stream.play
         self._codec = codec
         self._packet_bytes = _bytes_in(packing.seconds, codec)
+        self._next_bytes = _bytes_in(max(min(FIRST, packing.seconds), packing.grain), codec)
         self._grain_bytes = _bytes_in(packing.grain, codec)
         self._position = position
         self._rest = b""
 
     def push(self, coded: bytes) -> Sequence[EncodedFrame]:
         """Take coded audio of any length, and return the packets it completes."""
-        coded = self._rest + coded
-        size = self._packet_bytes
-        whole = len(coded) // size * size
-        self._rest = coded[whole:]
-        return [self._frame(coded[at : at + size]) for at in range(0, whole, size)]
+        waiting = self._rest + coded
+        frames = []
+        start = 0
+        while len(waiting) - start >= self._next_bytes:
+            frames.append(self._frame(waiting[start : start + self._next_bytes]))
+            start += self._next_bytes
+            self._next_bytes = self._packet_bytes
+        self._rest = waiting[start:]
+        return frames
 
     def flush(self) -> Sequence[EncodedFrame]:
         """The last packet; empty where nothing is left."""
