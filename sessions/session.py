@@ -245,6 +245,7 @@ class Session:
         while (words := await speech.partial()) is not None:
             if self._listener.speech is speech:
                 self._listener.transcribed(words)
+                self._peer.words_so_far(words)
 
     def _turn_over(self, turn: CallerTurn) -> None:
         ended = turn.ended

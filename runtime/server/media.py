@@ -69,7 +69,7 @@ async def serve(
     )
     if isinstance(socket, ResumableLine):
         socket.on_break, socket.on_return = peer.line_broke, peer.line_returned
-    await services.calls.serve(opened.opening, peer, session_id=opened.protocol.session_id)
+    await services.calls.serve(opened.opening, peer, session_id=opened.protocol.session.id)
 
 
 async def serve_resumable(

@@ -129,7 +129,7 @@ class WebRtcCalls:
     async def _run(self, call: LiveCall, session: OpenedSession) -> None:
         try:
             await self._connected(call.connection)
-            await self._calls.serve(session.opening, call.peer, session_id=session.protocol.session_id)
+            await self._calls.serve(session.opening, call.peer, session_id=session.protocol.session.id)
         except TransportClosed as error:
             log.info("%s: %s", call.id, error)
         finally:

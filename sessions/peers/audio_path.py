@@ -78,7 +78,7 @@ class EventAudio:
     def send(self, response_id: str, frames: Sequence[EncodedFrame], words: Sequence[WordTime]) -> None:
         """What is due together is sent together, up to :data:`LARGEST_DELTA`."""
         for group in _groups(frames):
-            self._protocol.audio_delta(response_id, b"".join(group), words=words)
+            self._protocol.responses.audio_delta(response_id, b"".join(group), words=words)
             words = ()
 
     def finished(self, response_id: str) -> None:
@@ -112,14 +112,14 @@ class MediaAudio:
     def send(self, response_id: str, frames: Sequence[EncodedFrame], words: Sequence[WordTime]) -> None:
         self._connection.send_packets([frame.payload for frame in frames])
         seconds = sum(frame.samples for frame in frames) / OpusFrames.wire.rate
-        self._protocol.media_delta(response_id, seconds, words=words)
+        self._protocol.responses.media_delta(response_id, seconds, words=words)
 
     def finished(self, response_id: str) -> None:
-        self._protocol.playback_drained(response_id)
+        self._protocol.responses.playback_drained(response_id)
 
     def listen(self, hear: Callable[[Pcm], None]) -> None:
         def received(samples: Pcm) -> None:
-            self._protocol.audio_received(len(samples) / OPUS_RATE)
+            self._protocol.input.received(len(samples) / OPUS_RATE)
             hear(samples)
 
         self._hear = received

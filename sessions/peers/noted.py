@@ -54,6 +54,9 @@ class NotedPeer:
     def caller_idle(self, start: float, end: float) -> None:
         self._peer.caller_idle(start, end)
 
+    def words_so_far(self, text: str) -> None:
+        self._peer.words_so_far(text)
+
     def transcribed(self, item_id: str, transcript: Transcript) -> None:
         self._peer.transcribed(item_id, transcript)
 

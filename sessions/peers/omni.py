@@ -127,6 +127,9 @@ class OmniPeer:
     def caller_idle(self, start: float, end: float) -> None:
         pass
 
+    def words_so_far(self, text: str) -> None:
+        pass
+
     def transcribed(self, item_id: str, transcript: Transcript) -> None:
         self._ledger.transcribed(item_id, transcript)
         self._transcript("user", transcript.text, final=True)
@@ -320,11 +323,10 @@ def configured_profile(profile: AgentProfile, fields: Mapping[str, Any]) -> Agen
         changes |= {"voice_ref": fields["voice_id"], "voice_fallback": None}
     if "persona" in fields:
         changes["instructions"] = fields["persona"] or ""
-    if "greeting" in fields or "consent_line" in fields:
-        greeting = fields.get("greeting", profile.greeting)
-        changes["greeting"] = (
-            " ".join(part for part in (fields.get("consent_line"), greeting) if part) or None
-        )
+    if "greeting" in fields:
+        changes["greeting"] = fields["greeting"] or None
+    if fields.get("consent_line"):
+        changes["notice"] = fields["consent_line"]
     if fields.get("language"):
         changes["language"] = fields["language"]
     if "tools" in fields:

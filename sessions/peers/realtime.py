@@ -17,7 +17,8 @@ from runtime.turn.barge_in import BargeInSettings
 from runtime.turn.endpointing import SemanticVad, ServerVad, TurnDetection
 from runtime.wire.conversation import Conversation, WordTime
 from runtime.wire.realtime import actions, config
-from runtime.wire.realtime.protocol import RealtimeProtocol, encode
+from runtime.wire.realtime.outbox import encode
+from runtime.wire.realtime.protocol import RealtimeProtocol
 from sessions.brains.brain import Tool, ToolCall
 from sessions.peers.audio_path import AudioPath
 from sessions.peers.line import RESUME_WITHIN, Socket
@@ -96,37 +97,41 @@ class RealtimePeer:
     # What the session reports
 
     def speech_started(self, at: float) -> None:
-        self._protocol.speech_started(_ms(at))
+        self._protocol.input.speech_started(_ms(at))
         self._flush()
 
     def speech_stopped(self, at: float) -> None:
-        self._protocol.speech_stopped(_ms(at))
+        self._protocol.input.speech_stopped(_ms(at))
         self._flush()
 
     def turn_taken(self, seconds: float) -> str:
-        item_id = self._protocol.audio_committed()
+        item_id = self._protocol.input.committed()
         self._flush()
         return item_id
 
     def caller_idle(self, start: float, end: float) -> None:
-        self._protocol.timeout_triggered(_ms(start), _ms(end))
+        self._protocol.input.timeout_triggered(_ms(start), _ms(end))
+        self._flush()
+
+    def words_so_far(self, text: str) -> None:
+        self._protocol.input.transcription_partial(text)
         self._flush()
 
     def transcribed(self, item_id: str, transcript: Transcript) -> None:
-        self._protocol.transcription_completed(item_id, transcript.text, seconds=transcript.seconds)
+        self._protocol.input.transcription_completed(item_id, transcript.text, seconds=transcript.seconds)
         self._flush()
 
     def not_transcribed(self, item_id: str, error: Exception) -> None:
-        self._protocol.transcription_failed(item_id, _message(error))
+        self._protocol.input.transcription_failed(item_id, _message(error))
         self._flush()
 
     def keys_pressed(self, digits: str) -> str:
-        item_id = self._protocol.user_said(digits)
+        item_id = self._protocol.items.user_said(digits)
         self._flush()
         return item_id
 
     def begin_reply(self) -> ReplyOrder:
-        response = self._protocol.begin_response()
+        response = self._protocol.responses.begin()
         self._flush()
         return self._order_for(response)
 
@@ -136,7 +141,7 @@ class RealtimePeer:
         return self._audio.encoder(wanted, position)
 
     def words(self, order: ReplyOrder, delta: str) -> str:
-        words = self._protocol.text_delta(order.id, delta)
+        words = self._protocol.responses.text_delta(order.id, delta)
         self._flush()
         return words
 
@@ -147,22 +152,22 @@ class RealtimePeer:
         self._flush()
 
     def tool_called(self, order: ReplyOrder, call: ToolCall) -> None:
-        self._protocol.function_call(order.id, call.name, call.arguments, call_id=call.call_id)
+        self._protocol.responses.function_call(order.id, call.name, call.arguments, call_id=call.call_id)
         self._flush()
 
     def playback_cut(self, order: ReplyOrder, heard: float) -> None:
-        self._protocol.playback_cleared(order.id, heard=heard)
+        self._protocol.responses.playback_cleared(order.id, heard=heard)
         self._flush()
 
     def reply_finished(self, order: ReplyOrder, outcome: Outcome, error: Exception | None = None) -> None:
         match outcome:
             case "completed":
-                self._protocol.response_finished(order.id)
+                self._protocol.responses.finished(order.id)
             case "interrupted":
-                self._protocol.response_finished(order.id, "cancelled", reason="turn_detected")
+                self._protocol.responses.finished(order.id, "cancelled", reason="turn_detected")
             case "failed":
                 code = error.code if isinstance(error, VivavoceError) else "server_error"
-                self._protocol.response_finished(order.id, "failed", error=(code, _message(error)))
+                self._protocol.responses.finished(order.id, "failed", error=(code, _message(error)))
         self._responses.pop(order.id, None)
         self._audio.finished(order.id)
         self._flush()

@@ -17,6 +17,7 @@ export class Captions {
         if (event.item.type === "message" && event.item.role !== "system") this.open(event.item);
         break;
       case "conversation.item.input_audio_transcription.delta":
+        this.open({ id: event.item_id, role: "user" });
         this.append(event.item_id, event.delta);
         break;
       case "conversation.item.input_audio_transcription.completed":

@@ -17,7 +17,8 @@ from runtime.wire.realtime.actions import (
     SessionChanged,
 )
 from runtime.wire.realtime.config import AudioFormat, SemanticVad, ServerVad, SessionConfig, Transcription
-from runtime.wire.realtime.protocol import RealtimeProtocol, encode
+from runtime.wire.realtime.outbox import encode
+from runtime.wire.realtime.protocol import RealtimeProtocol
 
 __all__ = [
     "Action",

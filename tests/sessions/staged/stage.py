@@ -212,6 +212,9 @@ class StagePeer:
     def caller_idle(self, start: float, end: float) -> None:
         self.note("caller_idle", (start, end))
 
+    def words_so_far(self, text: str) -> None:
+        self.note("words_so_far", text)
+
     def transcribed(self, item_id: str, transcript: Transcript) -> None:
         self.note("transcribed", transcript.text)
         self.ledger.transcribed(item_id, transcript)

@@ -40,10 +40,10 @@ class Line:
 
     def respond(self, **response: Any) -> Response:
         """Ask for a response, and return it."""
-        before = set(self.protocol._answers)
+        before = set(self.protocol.responses.ids)
         self.say("response.create", response=response)
-        (new,) = set(self.protocol._answers) - before
-        return self.protocol._answers[new].response
+        (new,) = set(self.protocol.responses.ids) - before
+        return self.protocol.responses.get(new)
 
     @property
     def session(self) -> dict[str, Any]:
@@ -57,9 +57,9 @@ class Line:
         return (
             core.config,
             core.conversation.items,
-            tuple(core._answers),
-            core._turn.uncommitted,
-            core._turn.id,
+            core.responses.ids,
+            core.input.uncommitted,
+            core.input.turn_id,
         )
 
 

@@ -16,9 +16,9 @@ def create(line: Line, item: dict[str, Any], **members: Any) -> list[dict[str, A
 def spoken(line: Line, text: str = "Hello there.", seconds: float = 2.0) -> str:
     """Let the agent say something to its end; returns the item's id."""
     response = line.respond()
-    line.protocol.text_delta(response.id, text)
-    line.protocol.audio_delta(response.id, pcm(seconds))
-    line.protocol.response_finished(response.id)
+    line.protocol.responses.text_delta(response.id, text)
+    line.protocol.responses.audio_delta(response.id, pcm(seconds))
+    line.protocol.responses.finished(response.id)
     line.drain()
     item_id = line.protocol.conversation.last_id
     assert item_id is not None
@@ -161,14 +161,14 @@ def test_a_deleted_item_leaves_the_chain() -> None:
 def test_an_item_that_is_being_made_may_be_deleted_and_replaced() -> None:
     line = Line()
     response = line.respond()
-    line.protocol.text_delta(response.id, "Hello ")
+    line.protocol.responses.text_delta(response.id, "Hello ")
     line.drain()
     item_id = line.protocol.conversation.last_id
     line.say("conversation.item.delete", item_id=item_id)
     create(line, user_text("mine now", id=item_id))
-    line.protocol.text_delta(response.id, "there.")
-    line.protocol.audio_delta(response.id, pcm(0.2))
-    line.protocol.response_finished(response.id)
+    line.protocol.responses.text_delta(response.id, "there.")
+    line.protocol.responses.audio_delta(response.id, pcm(0.2))
+    line.protocol.responses.finished(response.id)
     done = line.drain()[-1]["response"]
     assert done["output"][0]["content"][0]["transcript"] == "Hello there."
     assert [item.id for item in line.protocol.conversation] == [item_id]
@@ -232,13 +232,13 @@ def test_only_what_the_agent_said_can_be_truncated() -> None:
 def test_an_answer_still_being_made_can_be_truncated_and_takes_no_more() -> None:
     line = Line()
     response = line.respond()
-    line.protocol.text_delta(response.id, "one two three four")
-    line.protocol.audio_delta(response.id, pcm(2.0))
+    line.protocol.responses.text_delta(response.id, "one two three four")
+    line.protocol.responses.audio_delta(response.id, pcm(2.0))
     line.drain()
     item_id = line.protocol.conversation.last_id
     line.say("conversation.item.truncate", item_id=item_id, content_index=0, audio_end_ms=1000)
-    assert line.protocol.text_delta(response.id, " five") == ""
-    line.protocol.audio_delta(response.id, pcm(1.0))
+    assert line.protocol.responses.text_delta(response.id, " five") == ""
+    line.protocol.responses.audio_delta(response.id, pcm(1.0))
     assert line.drain() == []
     line.say("response.cancel")
     item = line.say("conversation.item.retrieve", item_id=item_id)[0]["item"]
@@ -257,10 +257,10 @@ def test_a_second_truncation_never_brings_words_back() -> None:
 def test_the_clients_word_about_what_was_heard_replaces_our_estimate() -> None:
     line = Line()
     response = line.respond()
-    line.protocol.text_delta(response.id, "aaaa bbbb cccc dddd")
-    line.protocol.audio_delta(response.id, pcm(4.0))
-    line.protocol.playback_cleared(response.id, heard=1.0)
-    line.protocol.response_finished(response.id, "cancelled", reason="turn_detected")
+    line.protocol.responses.text_delta(response.id, "aaaa bbbb cccc dddd")
+    line.protocol.responses.audio_delta(response.id, pcm(4.0))
+    line.protocol.responses.playback_cleared(response.id, heard=1.0)
+    line.protocol.responses.finished(response.id, "cancelled", reason="turn_detected")
     item_id = line.protocol.conversation.last_id
     assert "conversation.item.truncated" not in types(line.drain())
     assert line.protocol.conversation.items[0].status == "incomplete"
@@ -284,8 +284,8 @@ def test_sound_that_would_make_the_frame_too_big_is_left_out() -> None:
     line = Line()
     response = line.respond()
     for _ in range(30):
-        line.protocol.audio_delta(response.id, pcm(1.0))
-    line.protocol.response_finished(response.id)
+        line.protocol.responses.audio_delta(response.id, pcm(1.0))
+    line.protocol.responses.finished(response.id)
     item_id = line.protocol.conversation.last_id
     line.drain()
     item = line.say("conversation.item.retrieve", item_id=item_id)[0]["item"]
@@ -296,9 +296,9 @@ def test_the_callers_turn_comes_back_with_the_sound_that_was_speech() -> None:
     line = Line()
     click = b"\x10\x27" * 2_400
     line.say("input_audio_buffer.append", audio=b64(pcm(0.5) + click + pcm(0.5)))
-    line.protocol.speech_started(500)
-    line.protocol.speech_stopped(600)
-    item_id = line.protocol.audio_committed()
+    line.protocol.input.speech_started(500)
+    line.protocol.input.speech_stopped(600)
+    item_id = line.protocol.input.committed()
     line.drain()
     item = line.say("conversation.item.retrieve", item_id=item_id)[0]["item"]
     assert base64.b64decode(item["content"][0]["audio"]) == click

@@ -198,45 +198,47 @@ likely_event = st.sampled_from(
 
 fact = st.sampled_from(
     ["started", "stopped", "committed", "heard", "text", "audio", "call", "message", "finish", "interrupt"]
-    + ["play", "drain", "begin", "resolve", "refuse", "idle"]
+    + ["play", "drain", "begin", "resolve", "refuse", "idle", "partial"]
 )
 
 
 def report(line: Line, what: str) -> None:
     """One fact, about whichever response is the newest."""
     core = line.protocol
-    response_id = next(reversed(core._answers), "resp_gone")
+    response_id = next(reversed(core.responses.ids), "resp_gone")
     match what:
         case "started":
-            core.speech_started(core.input_ms)
+            core.input.speech_started(core.input.milliseconds)
         case "stopped":
-            core.speech_stopped(core.input_ms)
+            core.input.speech_stopped(core.input.milliseconds)
         case "committed":
-            core.audio_committed()
+            core.input.committed()
         case "heard":
-            core.transcription_completed(core.conversation.last_id or "item_gone", "words", seconds=1.0)
+            core.input.transcription_completed(core.conversation.last_id or "item_gone", "words", seconds=1.0)
+        case "partial":
+            core.input.transcription_partial("some words")
         case "text":
-            core.text_delta(response_id, "some words ")
+            core.responses.text_delta(response_id, "some words ")
         case "audio":
-            core.audio_delta(response_id, pcm(0.05))
+            core.responses.audio_delta(response_id, pcm(0.05))
         case "call":
-            core.function_call(response_id, "f", "{}")
+            core.responses.function_call(response_id, "f", "{}")
         case "message":
-            core.message_done(response_id)
+            core.responses.message_done(response_id)
         case "finish":
-            core.response_finished(response_id)
+            core.responses.finished(response_id)
         case "interrupt":
-            core.playback_cleared(response_id, heard=0.03)
-            core.response_finished(response_id, "cancelled", reason="turn_detected")
+            core.responses.playback_cleared(response_id, heard=0.03)
+            core.responses.finished(response_id, "cancelled", reason="turn_detected")
         case "play":
-            core.media_delta(response_id, 0.02)
+            core.responses.media_delta(response_id, 0.02)
         case "drain":
-            core.playback_drained(response_id)
+            core.responses.playback_drained(response_id)
         case "begin":
-            if core.active_response is None:
-                core.begin_response()
+            if core.responses.active is None:
+                core.responses.begin()
         case "idle":
-            core.timeout_triggered(0, core.input_ms)
+            core.input.timeout_triggered(0, core.input.milliseconds)
         case "resolve":
             core.voice_resolved()
         case "refuse":
@@ -259,10 +261,10 @@ def test_any_conversation_is_told_in_events_and_an_order_that_clients_accept(
         if move.get("item_id") == "LAST":
             move = move | {"item_id": line.protocol.conversation.last_id or "item_gone"}
         line.say_text(json.dumps(move))
-    while line.protocol._pending is not None:
+    while line.protocol.session.pending:
         report(line, "resolve")
-    for response_id in list(line.protocol._answers):
-        line.protocol.response_finished(response_id)
+    for response_id in line.protocol.responses.ids:
+        line.protocol.responses.finished(response_id)
     line.drain()
     created = [e["response"]["id"] for e in line.heard if e["type"] == "response.created"]
     done = [e["response"]["id"] for e in line.heard if e["type"] == "response.done"]

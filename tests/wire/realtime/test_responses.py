@@ -31,9 +31,9 @@ def test_an_audio_response_is_told_in_the_order_clients_rely_on() -> None:
     line = Line()
     response = line.respond()
     for text in ("Hello ", "there."):
-        assert line.protocol.text_delta(response.id, text) == text
-        line.protocol.audio_delta(response.id, pcm(0.1))
-    line.protocol.response_finished(response.id)
+        assert line.protocol.responses.text_delta(response.id, text) == text
+        line.protocol.responses.audio_delta(response.id, pcm(0.1))
+    line.protocol.responses.finished(response.id)
     line.drain()
     assert types(line.heard[1:]) == AUDIO_RESPONSE
     deltas = [e for e in line.heard if e["type"] == "response.output_audio.delta"]
@@ -47,7 +47,7 @@ def test_an_audio_response_is_told_in_the_order_clients_rely_on() -> None:
 
 def test_a_message_begins_without_content() -> None:
     line = Line()
-    line.protocol.text_delta(line.respond().id, "Hello")
+    line.protocol.responses.text_delta(line.respond().id, "Hello")
     events = line.drain()
     assert events[0]["item"]["content"] == events[1]["item"]["content"] == []
     assert events[0]["item"]["status"] == "in_progress"
@@ -57,10 +57,10 @@ def test_a_message_begins_without_content() -> None:
 def test_a_text_response_is_written_only() -> None:
     line = Line()
     response = line.respond(output_modalities=["text"])
-    line.protocol.text_delta(response.id, "Hello ")
-    line.protocol.audio_delta(response.id, pcm(0.1))
-    line.protocol.text_delta(response.id, "there.")
-    line.protocol.response_finished(response.id)
+    line.protocol.responses.text_delta(response.id, "Hello ")
+    line.protocol.responses.audio_delta(response.id, pcm(0.1))
+    line.protocol.responses.text_delta(response.id, "there.")
+    line.protocol.responses.finished(response.id)
     events = line.drain()
     assert types(events) == [
         "response.output_item.added",
@@ -81,8 +81,8 @@ def test_a_text_response_is_written_only() -> None:
 def test_a_function_call_is_whole_when_it_is_added() -> None:
     line = Line()
     response = line.respond()
-    line.protocol.function_call(response.id, "look_up", '{"city":"Bern"}', call_id="call_7")
-    line.protocol.response_finished(response.id)
+    line.protocol.responses.function_call(response.id, "look_up", '{"city":"Bern"}', call_id="call_7")
+    line.protocol.responses.finished(response.id)
     events = line.drain()
     assert types(events) == [
         "response.output_item.added",
@@ -102,10 +102,10 @@ def test_a_function_call_is_whole_when_it_is_added() -> None:
 def test_speech_and_a_call_are_numbered_and_chained() -> None:
     line = Line()
     response = line.respond()
-    line.protocol.text_delta(response.id, "One moment.")
-    line.protocol.function_call(response.id, "look_up", "{}")
-    line.protocol.audio_delta(response.id, pcm(0.1))
-    line.protocol.response_finished(response.id)
+    line.protocol.responses.text_delta(response.id, "One moment.")
+    line.protocol.responses.function_call(response.id, "look_up", "{}")
+    line.protocol.responses.audio_delta(response.id, pcm(0.1))
+    line.protocol.responses.finished(response.id)
     done = line.drain()[-1]["response"]
     assert [item["type"] for item in done["output"]] == ["message", "function_call"]
     added = [e for e in line.heard if e["type"] == "conversation.item.added"]
@@ -121,12 +121,12 @@ def test_the_output_of_a_function_waits_for_the_client_to_ask_on() -> None:
         "conversation.item.added",
         "conversation.item.done",
     ]
-    assert line.protocol.active_response is None
+    assert line.protocol.responses.active is None
 
 
 def test_a_response_may_say_nothing() -> None:
     line = Line()
-    line.protocol.response_finished(line.respond().id)
+    line.protocol.responses.finished(line.respond().id)
     assert line.drain()[-1]["response"]["output"] == []
 
 
@@ -206,13 +206,13 @@ def test_an_out_of_band_response_joins_no_history() -> None:
     line = Line()
     line.respond()
     aside = line.respond(conversation="none", output_modalities=["text"], metadata={"topic": "mood"})
-    line.protocol.text_delta(aside.id, "cheerful")
-    line.protocol.response_finished(aside.id)
+    line.protocol.responses.text_delta(aside.id, "cheerful")
+    line.protocol.responses.finished(aside.id)
     events = line.drain()
     assert not any(kind.startswith("conversation.") for kind in types(events))
     assert events[-1]["response"]["conversation_id"] is None
     assert len(line.protocol.conversation) == 0
-    assert line.protocol.active_response is not None
+    assert line.protocol.responses.active is not None
 
 
 def test_an_input_of_its_own_is_all_the_brain_sees() -> None:
@@ -221,9 +221,9 @@ def test_an_input_of_its_own_is_all_the_brain_sees() -> None:
     line.say("conversation.item.create", item=user_text("secret", id="other"))
     reference = {"type": "item_reference", "id": "old"}
     response = line.respond(conversation="none", input=[user_text("Classify.", id="new"), reference])
-    assert [item.id for item in line.protocol.history(response)] == ["new", "old"]
-    assert line.protocol.history(line.respond(input=[], conversation="none")) == ()
-    assert [item.id for item in line.protocol.history(line.respond())] == ["old", "other"]
+    assert [item.id for item in line.protocol.responses.history(response)] == ["new", "old"]
+    assert line.protocol.responses.history(line.respond(input=[], conversation="none")) == ()
+    assert [item.id for item in line.protocol.responses.history(line.respond())] == ["old", "other"]
 
 
 def test_responses_beside_each_other_are_bounded() -> None:
@@ -239,8 +239,8 @@ def test_responses_beside_each_other_are_bounded() -> None:
 def test_cancelling_closes_what_is_open() -> None:
     line = Line()
     response = line.respond()
-    line.protocol.text_delta(response.id, "Hello")
-    line.protocol.audio_delta(response.id, pcm(0.1))
+    line.protocol.responses.text_delta(response.id, "Hello")
+    line.protocol.responses.audio_delta(response.id, pcm(0.1))
     line.drain()
     events = line.say("response.cancel")
     assert types(events) == AUDIO_RESPONSE[-6:]
@@ -248,18 +248,18 @@ def test_cancelling_closes_what_is_open() -> None:
     assert events[-1]["response"]["status_details"] == {"type": "cancelled", "reason": "client_cancelled"}
     assert events[-3]["item"]["status"] == "incomplete"
     assert line.asked[-1] == CancelResponse(response.id)
-    assert line.protocol.active_response is None
+    assert line.protocol.responses.active is None
 
 
 def test_facts_about_a_cancelled_response_are_ignored() -> None:
     line = Line()
     response = line.respond()
     line.say("response.cancel")
-    assert line.protocol.text_delta(response.id, "late") == ""
-    line.protocol.audio_delta(response.id, pcm(0.1))
-    line.protocol.message_done(response.id)
-    assert line.protocol.function_call(response.id, "f", "{}") == ""
-    line.protocol.response_finished(response.id)
+    assert line.protocol.responses.text_delta(response.id, "late") == ""
+    line.protocol.responses.audio_delta(response.id, pcm(0.1))
+    line.protocol.responses.message_done(response.id)
+    assert line.protocol.responses.function_call(response.id, "f", "{}") == ""
+    line.protocol.responses.finished(response.id)
     assert line.drain() == []
 
 
@@ -275,7 +275,7 @@ def test_a_response_can_be_cancelled_by_name() -> None:
     line = Line()
     main, aside = line.respond(), line.respond(conversation="none")
     assert types(line.say("response.cancel", response_id=aside.id)) == ["response.done"]
-    assert line.protocol.active_response == main
+    assert line.protocol.responses.active == main
     refusal = error(line.say("response.cancel", response_id=aside.id))
     assert refusal["code"] == "response_cancel_not_active"
 
@@ -283,12 +283,12 @@ def test_a_response_can_be_cancelled_by_name() -> None:
 def test_a_barge_in_is_told_as_such() -> None:
     line = Line()
     response = line.respond()
-    line.protocol.text_delta(response.id, "one two three four")
-    line.protocol.audio_delta(response.id, pcm(2.0))
+    line.protocol.responses.text_delta(response.id, "one two three four")
+    line.protocol.responses.audio_delta(response.id, pcm(2.0))
     line.drain()
-    line.protocol.speech_started(3000)
-    line.protocol.playback_cleared(response.id, heard=1.0)
-    line.protocol.response_finished(response.id, "cancelled", reason="turn_detected")
+    line.protocol.input.speech_started(3000)
+    line.protocol.responses.playback_cleared(response.id, heard=1.0)
+    line.protocol.responses.finished(response.id, "cancelled", reason="turn_detected")
     events = line.drain()
     assert types(events) == ["input_audio_buffer.speech_started", *AUDIO_RESPONSE[-6:]]
     assert events[-1]["response"]["status_details"] == {"type": "cancelled", "reason": "turn_detected"}
@@ -298,19 +298,19 @@ def test_a_barge_in_is_told_as_such() -> None:
 def test_word_times_decide_what_was_heard() -> None:
     line = Line()
     response = line.respond()
-    line.protocol.text_delta(response.id, "Slow, then quick.")
+    line.protocol.responses.text_delta(response.id, "Slow, then quick.")
     words = [WordTime(0.0, 1.5, (0, 4)), WordTime(1.5, 1.7, (6, 10))]
-    line.protocol.audio_delta(response.id, pcm(1.0), words=words[:1])
-    line.protocol.audio_delta(response.id, pcm(1.0), words=words[1:])
-    line.protocol.playback_cleared(response.id, heard=1.55)
-    line.protocol.response_finished(response.id, "cancelled", reason="turn_detected")
+    line.protocol.responses.audio_delta(response.id, pcm(1.0), words=words[:1])
+    line.protocol.responses.audio_delta(response.id, pcm(1.0), words=words[1:])
+    line.protocol.responses.playback_cleared(response.id, heard=1.55)
+    line.protocol.responses.finished(response.id, "cancelled", reason="turn_detected")
     assert line.drain()[-1]["response"]["output"][0]["content"][0]["transcript"] == "Slow,"
 
 
 def test_a_failure_says_what_failed() -> None:
     line = Line()
     response = line.respond()
-    line.protocol.response_finished(response.id, "failed", error=("brain_error", "The model refused."))
+    line.protocol.responses.finished(response.id, "failed", error=("brain_error", "The model refused."))
     details = line.drain()[-1]["response"]["status_details"]
     assert details["type"] == "failed"
     assert details["error"]["code"] == "brain_error"
@@ -319,11 +319,11 @@ def test_a_failure_says_what_failed() -> None:
 def test_the_limit_cuts_at_a_word_and_is_told() -> None:
     line = Line()
     response = line.respond(max_output_tokens=5)
-    assert line.protocol.text_delta(response.id, "Twelve chars") == "Twelve chars"
-    assert line.protocol.text_delta(response.id, " and some more") == " and"
-    assert line.protocol.text_delta(response.id, " x") == ""
-    line.protocol.audio_delta(response.id, pcm(0.1))
-    line.protocol.response_finished(response.id)
+    assert line.protocol.responses.text_delta(response.id, "Twelve chars") == "Twelve chars"
+    assert line.protocol.responses.text_delta(response.id, " and some more") == " and"
+    assert line.protocol.responses.text_delta(response.id, " x") == ""
+    line.protocol.responses.audio_delta(response.id, pcm(0.1))
+    line.protocol.responses.finished(response.id)
     done = line.drain()[-1]["response"]
     assert done["status"] == "incomplete"
     assert done["status_details"] == {"type": "incomplete", "reason": "max_output_tokens"}
@@ -337,9 +337,9 @@ def test_usage_is_proportional_to_what_was_read_and_made() -> None:
     line = Line(SessionConfig(instructions="x" * 40))
     line.say("conversation.item.create", item=user_text("y" * 80))
     response = line.respond()
-    line.protocol.text_delta(response.id, "z" * 400)
-    line.protocol.audio_delta(response.id, pcm(2.0))
-    line.protocol.response_finished(response.id)
+    line.protocol.responses.text_delta(response.id, "z" * 400)
+    line.protocol.responses.audio_delta(response.id, pcm(2.0))
+    line.protocol.responses.finished(response.id)
     usage = line.drain()[-1]["response"]["usage"]
     assert usage["input_token_details"]["text_tokens"] == 30
     assert usage["output_token_details"] == {"text_tokens": 100, "audio_tokens": 40}
@@ -351,7 +351,7 @@ def test_event_ids_are_never_used_twice() -> None:
     line = Line()
     response = line.respond()
     for _ in range(50):
-        line.protocol.audio_delta(response.id, pcm(0.02))
+        line.protocol.responses.audio_delta(response.id, pcm(0.02))
     line.drain()
     seen = [event["event_id"] for event in line.heard]
     assert len(set(seen)) == len(seen)
@@ -359,12 +359,12 @@ def test_event_ids_are_never_used_twice() -> None:
 
 def test_the_call_may_answer_of_its_own_accord() -> None:
     line = Line(SessionConfig(instructions="session"))
-    greeting = line.protocol.begin_response(instructions="Greet.")
+    greeting = line.protocol.responses.begin(instructions="Greet.")
     assert types(line.drain()) == ["response.created"]
     assert line.asked == []
     assert greeting.instructions == "Greet."
     with pytest.raises(RuntimeError):
-        line.protocol.begin_response()
+        line.protocol.responses.begin()
 
 
 # WebRTC
@@ -373,12 +373,12 @@ def test_the_call_may_answer_of_its_own_accord() -> None:
 def test_on_webrtc_audio_leaves_as_media_and_the_buffer_is_reported() -> None:
     line = Line(SessionConfig(), playback="server")
     response = line.respond()
-    line.protocol.text_delta(response.id, "Hello.")
-    line.protocol.media_delta(response.id, 0.5)
-    line.protocol.media_delta(response.id, 0.5)
-    line.protocol.response_finished(response.id)
-    line.protocol.playback_drained(response.id)
-    line.protocol.playback_drained(response.id)
+    line.protocol.responses.text_delta(response.id, "Hello.")
+    line.protocol.responses.media_delta(response.id, 0.5)
+    line.protocol.responses.media_delta(response.id, 0.5)
+    line.protocol.responses.finished(response.id)
+    line.protocol.responses.playback_drained(response.id)
+    line.protocol.responses.playback_drained(response.id)
     kinds = types(line.drain())
     assert "response.output_audio.delta" not in kinds
     assert kinds.count("output_audio_buffer.started") == 1
@@ -389,12 +389,12 @@ def test_on_webrtc_audio_leaves_as_media_and_the_buffer_is_reported() -> None:
 def test_on_webrtc_the_server_knows_what_was_heard() -> None:
     line = Line(SessionConfig(), playback="server")
     response = line.respond()
-    line.protocol.text_delta(response.id, "aaaa bbbb cccc dddd")
-    line.protocol.media_delta(response.id, 4.0)
-    line.protocol.response_finished(response.id)
+    line.protocol.responses.text_delta(response.id, "aaaa bbbb cccc dddd")
+    line.protocol.responses.media_delta(response.id, 4.0)
+    line.protocol.responses.finished(response.id)
     line.drain()
-    line.protocol.speech_started(5000)
-    line.protocol.playback_cleared(response.id, heard=2.2)
+    line.protocol.input.speech_started(5000)
+    line.protocol.responses.playback_cleared(response.id, heard=2.2)
     events = line.drain()
     assert types(events) == [
         "input_audio_buffer.speech_started",
@@ -409,9 +409,9 @@ def test_a_client_may_clear_what_is_playing_and_a_late_clear_is_no_error() -> No
     line = Line(SessionConfig(), playback="server")
     assert line.say("output_audio_buffer.clear") == []
     response = line.respond()
-    line.protocol.media_delta(response.id, 1.0)
+    line.protocol.responses.media_delta(response.id, 1.0)
     line.say("output_audio_buffer.clear")
     assert type(line.asked[-1]).__name__ == "ClearPlayback"
-    line.protocol.playback_cleared(response.id, heard=0.5)
+    line.protocol.responses.playback_cleared(response.id, heard=0.5)
     assert "output_audio_buffer.cleared" in types(line.drain())
     assert line.say("output_audio_buffer.clear") == []

@@ -255,7 +255,7 @@ def test_what_is_sent_while_a_voice_is_looked_up_is_read_afterwards_in_order() -
     assert types(line.drain()) == ["session.updated", "session.updated"]
     line.protocol.voice_resolved()
     assert types(line.drain()) == ["session.updated", "response.created"]
-    active = line.protocol.active_response
+    active = line.protocol.responses.active
     assert active is not None
     assert (active.voice, active.instructions) == ("voice_2", "second")
 
@@ -270,8 +270,8 @@ def test_a_built_in_name_does_not_replace_the_agents_own_voice() -> None:
 def test_the_voice_is_frozen_once_it_has_spoken() -> None:
     line = Line()
     response = line.respond()
-    line.protocol.audio_delta(response.id, pcm(0.1))
-    line.protocol.response_finished(response.id)
+    line.protocol.responses.audio_delta(response.id, pcm(0.1))
+    line.protocol.responses.finished(response.id)
     line.drain()
     assert types(update(line, audio={"output": {"voice": "alloy"}})) == ["session.updated"]
     refusal = error(update(line, audio={"output": {"voice": "echo"}}))
@@ -304,11 +304,11 @@ def test_a_first_update_makes_a_transcription_session() -> None:
 
 def test_a_transcription_session_always_reports_words() -> None:
     line = Line(SessionConfig(type="transcription"))
-    line.protocol.speech_started(100)
-    line.protocol.speech_stopped(900)
-    item_id = line.protocol.audio_committed()
-    line.protocol.transcription_delta(item_id, "good ")
-    line.protocol.transcription_completed(item_id, "good morning", seconds=0.8)
+    line.protocol.input.speech_started(100)
+    line.protocol.input.speech_stopped(900)
+    item_id = line.protocol.input.committed()
+    line.protocol.input.transcription_delta(item_id, "good morning")
+    line.protocol.input.transcription_completed(item_id, "good morning", seconds=0.8)
     assert types(line.drain()) == [
         "input_audio_buffer.speech_started",
         "input_audio_buffer.speech_stopped",
