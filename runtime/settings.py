@@ -99,6 +99,12 @@ class Settings(BaseSettings):
     keep_transcripts: bool = True
     """Whether calls that are over are kept, with what was said, until they are deleted."""
 
+    keep_recordings_days: float | None = Field(default=None, gt=0)
+    """How long recordings of calls are kept; None until they are deleted."""
+
+    webhook_retry_seconds: tuple[float, ...] = (5.0, 30.0, 120.0, 600.0, 3_600.0, 10_800.0, 43_200.0)
+    """Pauses between attempts to deliver an event; after the last one it is given up."""
+
     clone_credits: int = Field(default=100, ge=0)
     """Credits that a clone costs; given back when it fails."""
 

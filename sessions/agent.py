@@ -10,6 +10,9 @@ from runtime.turn.barge_in import BargeInSettings
 
 NOTHING: Mapping[str, object] = MappingProxyType({})
 
+SELF_OPENING = frozenset({"flow", "steady"})
+"""Brains that speak first without being spoken to."""
+
 
 @dataclass(frozen=True, slots=True)
 class AgentProfile:
@@ -30,6 +33,10 @@ class AgentProfile:
     """What the brain is told about its part."""
     greeting: str | None = None
     """Said as soon as the call is up; None waits for the caller."""
+    notice: str | None = None
+    """Said before anything else, by every kind of brain: that the call is recorded."""
+    recorded: bool = False
+    """Whether the call is recorded."""
     brain: str = "echo"
     """Name of the brain: ``echo``, ``flow``, ``openai`` or ``steady``."""
     brain_options: Mapping[str, object] = field(default_factory=lambda: NOTHING)
@@ -56,5 +63,5 @@ class AgentProfile:
 
     @property
     def opens(self) -> bool:
-        """Whether the agent speaks first: it has a greeting, or a brain that begins by itself."""
-        return self.greeting is not None or self.brain in ("flow", "steady")
+        """Whether the agent speaks first: it has something to say, or a brain that begins by itself."""
+        return self.greeting is not None or self.notice is not None or self.brain in SELF_OPENING

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import soxr
+from numpy.typing import NDArray
 
 from runtime.media.container import DecodeLimits, Recording, decode_upload
 from runtime.media.frame import LISTENING_RATE, Pcm
@@ -49,6 +50,8 @@ class RecordingCutter:
 
     def cut(self, data: bytes) -> Passages:
         """
+        All channels, mixed.
+
         Args:
             data: A file of any container and codec that is read.
 
@@ -57,7 +60,15 @@ class RecordingCutter:
             Undecodable: Not audio, or longer than allowed.
         """
         recording = decode_upload(data, limits=self._limits)
-        pcm = _listening_pcm(recording)
+        return self._cut(recording.samples.mean(axis=1, dtype=np.float32), recording)
+
+    def cut_channels(self, data: bytes) -> tuple[Passages, ...]:
+        """As :meth:`cut`, each channel by itself."""
+        recording = decode_upload(data, limits=self._limits)
+        return tuple(self._cut(channel, recording) for channel in recording.samples.T)
+
+    def _cut(self, mono: NDArray[np.float32], recording: Recording) -> Passages:
+        pcm = _listening_pcm(mono, recording.rate)
         return Passages(recording.seconds, tuple(self._passages(pcm)))
 
     def _passages(self, pcm: Pcm) -> list[Passage]:
@@ -78,9 +89,8 @@ class RecordingCutter:
         return [Passage(start / LISTENING_RATE, pcm[start:end]) for start, end in pieces]
 
 
-def _listening_pcm(recording: Recording) -> Pcm:
-    mono = recording.samples.mean(axis=1, dtype=np.float32)
-    if recording.rate != LISTENING_RATE:
-        mono = soxr.resample(mono, recording.rate, LISTENING_RATE)
+def _listening_pcm(mono: NDArray[np.float32], rate: int) -> Pcm:
+    if rate != LISTENING_RATE:
+        mono = soxr.resample(mono, rate, LISTENING_RATE)
     pcm: Pcm = np.round(np.clip(mono, -1.0, 1.0) * 32767.0).astype(np.int16)
     return pcm

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 from runtime.clock import Clock
 from runtime.wire.conversation import Item, Message
-from sessions.agent import AgentProfile
+from sessions.agent import SELF_OPENING, AgentProfile
 from sessions.brains.brain import Answer, Brain, Turn, Verbatim
 from sessions.peers.peer import Peer, ReplyOrder
 from sessions.reply import Reply
@@ -126,8 +126,8 @@ class Replies:
             self._on_over(reply)
 
     def _pieces(self, order: ReplyOrder, *, keys: str, opening: bool) -> AsyncIterator[Answer]:
-        if opening and self._profile.greeting is not None:
-            return _verbatim(self._profile.greeting)
+        if opening and (said := self._opening_words()) is not None:
+            return said
         history = self._peer.conversation.items if order.history is None else order.history
         turn = Turn(
             history=history,
@@ -141,11 +141,27 @@ class Replies:
             session_id=self._session_id,
             metadata=order.metadata or {},
         )
-        return self._brain.reply(turn)
+        answer = self._brain.reply(turn)
+        return _after(self._profile.notice, answer) if opening and self._profile.notice else answer
+
+    def _opening_words(self) -> AsyncIterator[Answer] | None:
+        """What is said first where the brain does not begin by itself."""
+        profile = self._profile
+        if profile.greeting is not None:
+            return _verbatim(" ".join(filter(None, (profile.notice, profile.greeting))))
+        if profile.notice is not None and profile.brain not in SELF_OPENING:
+            return _verbatim(profile.notice)
+        return None
 
 
 async def _verbatim(text: str) -> AsyncIterator[Answer]:
     yield Verbatim(text)
+
+
+async def _after(notice: str, answer: AsyncIterator[Answer]) -> AsyncIterator[Answer]:
+    yield Verbatim(f"{notice} ")
+    async for piece in answer:
+        yield piece
 
 
 def _last_words(history: Sequence[Item]) -> str:

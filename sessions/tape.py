@@ -24,6 +24,9 @@ JITTER = 0.12
 FURTHEST_AHEAD = 30.0
 """Seconds of the caller that may come faster than they were spoken; more is dropped. Bounds memory."""
 
+MOST_HELD = 60.0
+"""Seconds of one side that wait to be taken; what comes beyond is kept as silence. Bounds memory."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sound:
@@ -63,7 +66,8 @@ class Track:
         """Add a block that begins ``at`` seconds, or where the track ends if that is later."""
         self._rate = sound.rate
         self.fill(at)
-        self._add(sound)
+        held = self.end - self._taken > MOST_HELD
+        self._add(Sound(sound.rate, sound.samples) if held else sound)
 
     def fill(self, until: float) -> None:
         """Be silent up to there."""

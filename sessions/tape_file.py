@@ -91,15 +91,18 @@ class TapeFile:
         self._interleave(min(self._caller.samples, self._agent.samples))
 
     def close(self, seconds: float) -> None:
-        """The call is over, and was so long: fill up or cut both sides to it, and finish the header."""
+        """
+        The call is over, and was so long: fill up or cut both sides to it, and finish the header.
+
+        The file stays locked until :meth:`release`.
+        """
         self._caller.flush()
         self._agent.flush()
         self._interleave(round(seconds * RECORDING_RATE) - self._written)
         finish_header(self._file)
-        self._file.close()
 
-    def abandon(self) -> None:
-        """Write no more and leave the file as it is. Harmless twice."""
+    def release(self) -> None:
+        """Write no more and leave the file as it is to whoever wants it. Harmless twice."""
         self._file.close()
 
     def _interleave(self, samples: int) -> None:

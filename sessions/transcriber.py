@@ -6,7 +6,7 @@ import asyncio
 import functools
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 from runtime.errors import AtCapacity, RecognitionError
 from runtime.media.container import DecodeLimits
@@ -59,9 +59,19 @@ class Transcriber:
         if self._cutter_started:
             await self._cutter.close()
 
+    def require_recognizer(self) -> None:
+        """
+        Raises:
+            RecognitionError: There is no recogniser.
+        """
+        if self._recognizer is None:
+            raise RecognitionError(
+                "this server recognises no speech", fix="start it with recognizer_workers of 1 or more"
+            )
+
     async def cut(self, data: bytes) -> Passages:
         """
-        Decode a recording and cut it.
+        Decode a recording and cut it; its channels are mixed.
 
         Args:
             data: A file of any container and codec that is read.
@@ -71,17 +81,22 @@ class Transcriber:
             RecognitionError: There is no recogniser.
             UploadTooLarge, Undecodable: As :meth:`RecordingCutter.cut`.
         """
-        if self._recognizer is None:
-            raise RecognitionError(
-                "this server recognises no speech", fix="start it with recognizer_workers of 1 or more"
-            )
+        cut: Passages = await self._ask_cutter("cut", data)
+        return cut
+
+    async def cut_channels(self, data: bytes) -> tuple[Passages, ...]:
+        """As :meth:`cut`, each channel by itself: one speaker each."""
+        cut: tuple[Passages, ...] = await self._ask_cutter("cut_channels", data)
+        return cut
+
+    async def _ask_cutter(self, method: str, data: bytes) -> Any:
+        self.require_recognizer()
         if self._cutter.pending + self._waiting >= self._most_waiting:
             raise AtCapacity("as many recordings wait as may", retry_after=10.0)
         if not self._cutter_started:
             self._cutter_started = True
             await self._cutter.start()
-        cut: Passages = await self._cutter.call("cut", data, timeout=CUTTING_TIMEOUT)
-        return cut
+        return await self._cutter.call(method, data, timeout=CUTTING_TIMEOUT)
 
     async def segments(self, cut: Passages, *, language: str = "en") -> AsyncIterator[Segment]:
         """

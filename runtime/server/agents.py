@@ -53,6 +53,9 @@ class Agent:
     updated_at: datetime
 
 
+RECORDING_NOTICE = "This call is recorded."
+"""Said first on recorded calls of agents that have no ``consent_line`` of their own."""
+
 FILLERS = ("One moment.", "Let me see.", "Just a second.")
 """Said in turn when a brain that thinks elsewhere is slow to begin."""
 
@@ -207,6 +210,7 @@ class AgentService:
         if "brain_model" in options:
             options["model"] = options.pop("brain_model")
         brain = agent.brain or self._default_brain
+        recorded = bool(attributes.get("recordings_enabled", False))
         return AgentProfile(
             id=agent.id,
             tenant_id=agent.tenant_id,
@@ -215,6 +219,8 @@ class AgentService:
             voice_fallback=agent.voice_fallback,
             instructions=agent.instructions or "",
             greeting=agent.greeting or None,
+            notice=(attributes.get("consent_line") or RECORDING_NOTICE) if recorded else None,
+            recorded=recorded,
             brain=brain,
             brain_options=MappingProxyType(options),
             tools=tuple(tool for tool in tools if "url" not in tool),

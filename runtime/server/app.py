@@ -33,6 +33,7 @@ from runtime.server.dialects.route import http_error
 from runtime.server.engine import open_house
 from runtime.server.enrolment import Enrolments
 from runtime.server.fetch import AudioFetcher
+from runtime.server.files import SignedFiles
 from runtime.server.fleet_metrics import MetricsExchange
 from runtime.server.integrations import ElevenLabsKeys
 from runtime.server.leadership import Leadership
@@ -41,11 +42,14 @@ from runtime.server.once import OnceOnly
 from runtime.server.place import Place
 from runtime.server.previews import PreviewService
 from runtime.server.provenance import ProvenanceService
+from runtime.server.recordings import Recordings
 from runtime.server.request_ids import RequestIds
 from runtime.server.secrets import Secrets, load_secret
 from runtime.server.services import Services
 from runtime.server.speech import SpeechService
+from runtime.server.transcriptions import TranscriptionJobs
 from runtime.server.voices import VoiceService
+from runtime.server.webhooks import WebhookSender, WebhookService
 from runtime.server.webrtc_calls import WebRtcCalls
 from runtime.settings import Settings
 from runtime.store.blobs import Blobs
@@ -192,12 +196,12 @@ async def build(
         database=database, secrets=secrets, clock=clock, base_url=settings.elevenlabs_base_url
     )
     stack.push_async_callback(elevenlabs.close)
+    files = SignedFiles(secrets=secrets, blobs=blobs, clock=clock)
     previews = PreviewService(
         database=database,
         blobs=blobs,
         speech=speech,
         elevenlabs=elevenlabs,
-        secrets=secrets,
         clock=clock,
         credits=settings.preview_credits,
     )
@@ -212,6 +216,41 @@ async def build(
     recognizer = await open_recognizer(settings, stack)
     transcriber = Transcriber(recognizer, limits=upload_limits)
     stack.push_async_callback(transcriber.close)
+    recordings = Recordings(
+        database=database,
+        blobs=blobs,
+        folder=settings.data_dir / "recordings",
+        clock=clock,
+        leadership=leadership,
+        keep_days=settings.keep_recordings_days,
+    )
+    recordings.start()
+    stack.push_async_callback(recordings.close)
+    webhooks = WebhookService(
+        database=database, secrets=secrets, clock=clock, allow_hosts=settings.fetch_allow_hosts
+    )
+    sender = WebhookSender(
+        database=database,
+        secrets=secrets,
+        clock=clock,
+        leadership=leadership,
+        allow_hosts=settings.fetch_allow_hosts,
+        retries=settings.webhook_retry_seconds,
+    )
+    sender.start()
+    stack.push_async_callback(sender.close)
+    fetcher = AudioFetcher(allow_hosts=settings.fetch_allow_hosts, max_bytes=settings.upload_max_bytes)
+    transcriptions = TranscriptionJobs(
+        database=database,
+        blobs=blobs,
+        transcriber=transcriber,
+        fetcher=fetcher,
+        webhooks=webhooks,
+        secrets=secrets,
+        clock=clock,
+    )
+    transcriptions.start()
+    stack.push_async_callback(transcriptions.close)
     call_log = CallLog(database)
     calls = await open_calls(
         settings,
@@ -223,6 +262,7 @@ async def build(
         pacer=pacer,
         lag=lag,
         call_log=call_log,
+        recordings=recordings,
     )
 
     rtc = WebRtcCalls(calls)
@@ -256,7 +296,7 @@ async def build(
         ),
         previews=previews,
         elevenlabs=elevenlabs,
-        fetcher=AudioFetcher(allow_hosts=settings.fetch_allow_hosts, max_bytes=settings.upload_max_bytes),
+        fetcher=fetcher,
         speech=speech,
         provenance=ProvenanceService(enroller),
         resolver=resolver,
@@ -264,6 +304,10 @@ async def build(
         pacer=pacer,
         calls=calls,
         call_log=call_log,
+        recordings=recordings,
+        files=files,
+        webhooks=webhooks,
+        transcriptions=transcriptions,
         transcriber=transcriber,
         webrtc=rtc,
         secrets=secrets,
@@ -274,9 +318,12 @@ async def build(
 async def _nothing_here(request: Request, error: Exception) -> Response:
     """No such address, or not with this method: told in the dialect that the address belongs to."""
     assert isinstance(error, HTTPException)
+    methods = _methods(request)
+    if error.status_code == 404 and methods and request.method not in methods:
+        error = HTTPException(405)  # the console's pages answer GET and HEAD everywhere
     refused = dialect_of(request.url.path).render(http_error(error), request)
     if error.status_code == 405:
-        refused.headers["allow"] = ", ".join(_methods(request))
+        refused.headers["allow"] = ", ".join(methods)
     return refused
 
 

@@ -5,18 +5,27 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from runtime.clock import Clock
 from runtime.errors import NotFound
+from runtime.server.recordings import RecordedCall, Recordings
+from runtime.server.webhooks import announce
 from runtime.store.database import Database
 from runtime.store.models import CallRow
 from runtime.wire.conversation import Conversation, Message
 from sessions.manager import Opening, SessionManager
+from sessions.peers.noted import NotedPeer
 from sessions.peers.peer import Peer
 
 log = logging.getLogger(__name__)
+
+STORE_SECONDS = 10.0
+"""How long a call's record waits for its recording to be stored."""
+
+NO_TIMES: Mapping[str, tuple[float, float]] = MappingProxyType({})
 
 
 class CallLog:
@@ -25,13 +34,35 @@ class CallLog:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def keep(self, tenant_id: str, row: CallRow) -> None:
-        """Write a call down. A store that fails costs the record and not the server."""
+    async def note_start(self, call: RecordedCall) -> None:
+        """Tell webhooks that a call began. A store that fails costs the event and not the call."""
+        try:
+            async with self._database.read() as store:
+                if not await store.webhooks.all(call.tenant_id):
+                    return
+            async with self._database.write() as store:
+                await announce(store, call.tenant_id, "call.started", told(call), at=call.began_at)
+        except Exception:
+            log.exception("the start of call %s could not be announced", call.id)
+
+    async def keep(self, call: RecordedCall, *, seconds: float, turns: list[dict[str, Any]]) -> None:
+        """Write a call down that is over. A store that fails costs the record and not the server."""
+        row = CallRow(
+            id=call.id,
+            agent_id=call.agent_id,
+            transport=call.transport,
+            voice=call.voice,
+            began_at=call.began_at,
+            seconds=seconds,
+            turns=turns,
+        )
+        ended = told(call) | {"duration_seconds": round(seconds, 3), "turns": len(turns)}
         try:
             async with self._database.write() as store:
-                await store.calls.add(tenant_id, row)
+                await store.calls.add(call.tenant_id, row)
+                await announce(store, call.tenant_id, "call.ended", ended, at=call.began_at + seconds)
         except Exception:
-            log.exception("call %s could not be written down", row.id)
+            log.exception("call %s could not be written down", call.id)
 
     async def page(
         self, tenant_id: str, *, limit: int, after: str | None = None, agent_id: str | None = None
@@ -57,41 +88,79 @@ class CallLog:
 
 
 class LoggedCalls(SessionManager):
-    """Live calls that are written down when they are over."""
+    """Live calls that are written down when they are over, and recorded where their agent says so."""
 
-    def __init__(self, *args: Any, call_log: CallLog, clock: Clock, **options: Any) -> None:
+    def __init__(
+        self, *args: Any, call_log: CallLog, recordings: Recordings, clock: Clock, **options: Any
+    ) -> None:
         super().__init__(*args, **options)
         self._call_log = call_log
-        self._wall = clock.wall
-        self._now = clock.now
+        self._recordings = recordings
+        self._clock = clock
 
     async def serve(self, opening: Opening, peer: Peer, *, session_id: str | None = None) -> None:
-        session_id = session_id or f"sess_{secrets.token_hex(12)}"
-        began_at, began = self._wall(), self._now()
+        profile = opening.profile
+        if not profile.tenant_id:
+            return await super().serve(opening, peer, session_id=session_id)
+        call = RecordedCall(
+            id=session_id or f"sess_{secrets.token_hex(12)}",
+            tenant_id=profile.tenant_id,
+            agent_id=profile.id,
+            transport=peer.transport,
+            voice=opening.voice.ref,
+            began_at=self._clock.wall(),
+        )
+        tape = await self._recordings.begin(call) if profile.recorded else None
+        noted = NotedPeer(peer, clock=self._clock, tape=tape)
+        began = self._clock.now()
+        started = asyncio.create_task(self._call_log.note_start(call), name=f"{call.id} announce")
         try:
-            await super().serve(opening, peer, session_id=session_id)
+            await super().serve(opening, noted, session_id=call.id)
         finally:
-            if opening.profile.tenant_id:
-                row = CallRow(
-                    id=session_id,
-                    agent_id=opening.profile.id,
-                    transport=peer.transport,
-                    voice=opening.voice.ref,
-                    began_at=began_at,
-                    seconds=self._now() - began,
-                    turns=turns_of(peer.conversation),
-                )
-                # The call's task may be on its way out, too.
-                await asyncio.shield(self._call_log.keep(opening.profile.tenant_id, row))
+            # The call's task may be on its way out, too.
+            await asyncio.shield(self._write_down(call, noted, began, started))
+        return None
+
+    async def _write_down(
+        self, call: RecordedCall, peer: NotedPeer, began: float, started: asyncio.Task[None]
+    ) -> None:
+        seconds = self._clock.now() - began
+        await started
+        # Stored first: who sees the call in the list can have its recording.
+        storing = asyncio.create_task(self._recordings.finish(call), name=f"{call.id} store recording")
+        await asyncio.wait([storing], timeout=STORE_SECONDS)
+        await self._call_log.keep(call, seconds=seconds, turns=turns_of(peer.conversation, peer.times))
+        await storing
 
 
-def turns_of(conversation: Conversation) -> list[dict[str, Any]]:
-    """Who said what, in order; of a reply that was cut, what was heard of it."""
-    return [
-        {"role": item.role, "text": item.text, "complete": item.status == "completed"}
-        for item in conversation
-        if isinstance(item, Message) and item.role in ("user", "assistant") and item.text
-    ]
+def turns_of(
+    conversation: Conversation, times: Mapping[str, tuple[float, float]] = NO_TIMES
+) -> list[dict[str, Any]]:
+    """
+    Who said what, in order; of a reply that was cut, what was heard of it.
+
+    Args:
+        times: When an item began and ended to sound, in seconds of the call. What was typed has none.
+    """
+    turns: list[dict[str, Any]] = []
+    for item in conversation:
+        if isinstance(item, Message) and item.role in ("user", "assistant") and item.text:
+            turn = {"role": item.role, "text": item.text, "complete": item.status == "completed"}
+            if item.id in times:
+                begin, end = (round(1000 * seconds) for seconds in times[item.id])
+                turn |= {"start_ms": begin, "end_ms": max(end, begin + 1)}
+            turns.append(turn)
+    return turns
+
+
+def told(call: RecordedCall) -> dict[str, Any]:
+    """What events say of a call."""
+    return {
+        "call_id": call.id,
+        "session_label": call.agent_id,
+        "transport": call.transport,
+        "voice_id": call.voice,
+    }
 
 
 def no_such_call() -> NotFound:

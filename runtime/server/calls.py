@@ -15,6 +15,7 @@ from runtime.media.scheduler import LATENESS_BUCKETS
 from runtime.server.agents import DEFAULT_CHAT_MODEL
 from runtime.server.call_log import CallLog, LoggedCalls
 from runtime.server.engine import RunningEngine
+from runtime.server.recordings import Recordings
 from runtime.server.tool_calls import HttpTools
 from runtime.settings import Settings
 from runtime.transport.loop_lag import LoopLag
@@ -52,6 +53,7 @@ async def open_calls(
     pacer: Pacer,
     lag: LoopLag,
     call_log: CallLog,
+    recordings: Recordings,
 ) -> SessionManager:
     """Join what live calls share; ``stack`` takes it down."""
     hearing = Hearing(VadBatch(GatedVad(SileroVad())))
@@ -90,7 +92,15 @@ async def open_calls(
 
     if not settings.keep_transcripts:
         return SessionManager(equipment, resolver, admit=admit, on_turn=_note_turn)
-    return LoggedCalls(equipment, resolver, admit=admit, on_turn=_note_turn, call_log=call_log, clock=clock)
+    return LoggedCalls(
+        equipment,
+        resolver,
+        admit=admit,
+        on_turn=_note_turn,
+        call_log=call_log,
+        recordings=recordings,
+        clock=clock,
+    )
 
 
 async def open_recognizer(settings: Settings, stack: AsyncExitStack) -> Recognizer | None:

@@ -112,6 +112,30 @@ async def guarded_pool(
         yield pool, _ascii(parts), _headers(parts)[0]
 
 
+async def require_public(url: str, allowed: Collection[str] = ()) -> None:
+    """
+    Refuse an address that could not be reached later; one whose name is not known now is let through.
+
+    Args:
+        url: http or https.
+        allowed: Names (or ``name:port``), lower case, that may be in a private network.
+
+    Raises:
+        InvalidRequest: Not such an address, or it leads inside.
+    """
+    parts = _checked(url)
+    _ascii(parts)
+    host = (parts.hostname or "").lower()
+    if host in allowed or f"{host}:{_port(parts)}" in allowed:
+        return
+    try:
+        answers = await asyncio.get_running_loop().getaddrinfo(host, _port(parts), type=socket.SOCK_STREAM)
+    except OSError:
+        return
+    if not all(is_public(ipaddress.ip_address(str(answer[4][0]).partition("%")[0])) for answer in answers):
+        raise _outside()
+
+
 class _GuardedNetwork(httpcore.AsyncNetworkBackend):
     """Connects to public addresses only, and to the very address that was looked at."""
 
@@ -131,7 +155,7 @@ class _GuardedNetwork(httpcore.AsyncNetworkBackend):
         answers = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         addresses = [ipaddress.ip_address(str(answer[4][0]).partition("%")[0]) for answer in answers]
         if not self._open_host and not all(is_public(address) for address in addresses):
-            raise unreachable("that address is not on the public internet")
+            raise _outside()
         return await self._network.connect_tcp(
             str(addresses[0]), port, timeout, local_address, socket_options
         )
@@ -164,6 +188,10 @@ def unreachable(why: str) -> InvalidRequest:
         param="audio_url",
         fix="give an http or https address of a recording on the public internet, or send audio_base64",
     )
+
+
+def _outside() -> InvalidRequest:
+    return unreachable("that address is not on the public internet")
 
 
 def _checked(url: str) -> SplitResult:

@@ -11,9 +11,8 @@ from typing import Any
 from runtime.clock import Clock
 from runtime.errors import InsufficientCredits, NotFound, VivavoceError
 from runtime.server.integrations import ElevenLabsKeys
-from runtime.server.secrets import Secrets
 from runtime.server.speech import SpeechOrder, SpeechService
-from runtime.store.blobs import BlobNotFound, Blobs
+from runtime.store.blobs import Blobs
 from runtime.store.database import Database
 from runtime.store.models import JobRow
 
@@ -21,9 +20,6 @@ log = logging.getLogger(__name__)
 
 MAX_NUMBER = 2**48
 """Of jobs and resources: small enough for every JSON reader, too many to guess."""
-
-ADDRESS_SECONDS = 24 * 3600.0
-"""How long a signed address works."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +46,6 @@ class PreviewService:
         blobs: Blobs,
         speech: SpeechService,
         elevenlabs: ElevenLabsKeys,
-        secrets: Secrets,
         clock: Clock,
         credits: int,
     ) -> None:
@@ -58,7 +53,6 @@ class PreviewService:
         self._blobs = blobs
         self._speech = speech
         self._elevenlabs = elevenlabs
-        self._secrets = secrets
         self._clock = clock
         self._credits = credits
         self._queue: asyncio.Queue[JobRow] = asyncio.Queue()
@@ -119,19 +113,6 @@ class PreviewService:
         if row is None or row.agent_id != agent_id:
             raise NotFound("No such job.", param="job_id")
         return PreviewJob(row.id, row.state, row.outputs, row.error)
-
-    def address(self, tenant_id: str, output: dict[str, Any]) -> str:
-        """The path under which anyone may fetch an output for a day."""
-        content = {"t": tenant_id, "n": output["blob"], "m": output["content_type"]}
-        return f"/v1/files/{self._secrets.sign(content, expires_at=self._clock.wall() + ADDRESS_SECONDS)}"
-
-    async def file(self, token: str) -> tuple[bytes, str]:
-        """What a signed address stands for, and its media type. Raises NotFound."""
-        content = self._secrets.opened(token, now=self._clock.wall())
-        try:
-            return await self._blobs.get(content["t"], content["n"]), content["m"]
-        except BlobNotFound as error:
-            raise NotFound("There is nothing at this address, or no longer.") from error
 
     async def _work(self) -> None:
         while True:

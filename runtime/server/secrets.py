@@ -61,6 +61,20 @@ class Secrets:
         return _packed(hmac.digest(self._signing, body.encode(), "sha256"))
 
 
+def signature(secret: str, body: bytes, *, at: float) -> str:
+    """
+    What tells a receiver that we sent ``body``, and when: ``t=<unix seconds>,v1=<hex>``, where the latter is
+    the HMAC-SHA256 of ``<unix seconds>.<body>``.
+
+    Args:
+        secret: Shared with the receiver.
+        at: Seconds since the Unix epoch.
+    """
+    moment = f"{at:.0f}"
+    digest = hmac.new(secret.encode(), f"{moment}.".encode() + body, hashlib.sha256).hexdigest()
+    return f"t={moment},v1={digest}"
+
+
 def load_secret(configured: str | None, folder: Path) -> bytes:
     """The configured secret, or one that is made at the first start and kept in ``folder``."""
     if configured:

@@ -20,14 +20,18 @@ if TYPE_CHECKING:
     from runtime.server.designs import DesignService
     from runtime.server.engine import RunningEngine
     from runtime.server.fetch import AudioFetcher
+    from runtime.server.files import SignedFiles
     from runtime.server.integrations import ElevenLabsKeys
     from runtime.server.limits import RateLimiter
     from runtime.server.once import OnceOnly
     from runtime.server.previews import PreviewService
     from runtime.server.provenance import ProvenanceService
+    from runtime.server.recordings import Recordings
     from runtime.server.secrets import Secrets
     from runtime.server.speech import SpeechService
+    from runtime.server.transcriptions import TranscriptionJobs
     from runtime.server.voices import VoiceService
+    from runtime.server.webhooks import WebhookService
     from runtime.server.webrtc_calls import WebRtcCalls
     from runtime.store.blobs import Blobs
     from runtime.store.database import Database
@@ -66,6 +70,10 @@ class Services:
     pacer: Pacer
     calls: SessionManager
     call_log: CallLog
+    recordings: Recordings
+    files: SignedFiles
+    webhooks: WebhookService
+    transcriptions: TranscriptionJobs
     transcriber: Transcriber
     webrtc: WebRtcCalls
     secrets: Secrets

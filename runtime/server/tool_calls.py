@@ -10,8 +10,6 @@ it can say so to the caller.
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import hmac
 import json
 from collections.abc import Collection
 
@@ -20,6 +18,7 @@ import httpcore
 from runtime.clock import Clock
 from runtime.errors import InvalidRequest
 from runtime.server.fetch import guarded_pool
+from runtime.server.secrets import signature
 from sessions.brains.brain import ToolCall
 from sessions.brains.tools import ServerTool
 
@@ -60,7 +59,8 @@ class HttpTools:
     async def _post(self, tool: ServerTool, body: bytes) -> str:
         headers = [(b"content-type", b"application/json"), (b"user-agent", b"vivavoce")]
         if tool.secret is not None:
-            headers.append((b"x-vivavoce-signature", self._signature(tool.secret, body)))
+            signed = signature(tool.secret, body, at=self._clock.wall())
+            headers.append((b"x-vivavoce-signature", signed.encode()))
         async with (
             guarded_pool(tool.url, self._allowed) as (pool, address, host),
             pool.stream("POST", address, headers=[*headers, host], content=body) as answer,
@@ -74,11 +74,6 @@ class HttpTools:
             if not 200 <= answer.status < 300:
                 return _failure("failed", f"the service answered with status {answer.status}")
             return text
-
-    def _signature(self, secret: str, body: bytes) -> bytes:
-        at = f"{self._clock.wall():.0f}".encode()
-        digest = hmac.new(secret.encode(), at + b"." + body, hashlib.sha256).hexdigest()
-        return b"t=" + at + b",v1=" + digest.encode()
 
 
 def _failure(code: str, message: str) -> str:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import obstore
 from obstore.store import LocalStore, ObjectStore, from_url
 
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,200}")
+
+
+if TYPE_CHECKING:
+    from obstore import GetOptions, GetResult
 
 
 class BlobNotFound(Exception):
@@ -57,6 +63,32 @@ class Blobs:
         except FileNotFoundError as error:
             raise BlobNotFound(name) from error
 
+    async def put_file(self, tenant_id: str, name: str, path: Path) -> None:
+        """As :meth:`put`, read from a file piece by piece; nobody sees it before it is whole."""
+        await obstore.put_async(self._store, _path(tenant_id, name), path)
+
+    async def stream(
+        self, tenant_id: str, name: str, *, start: int = 0, end: int | None = None
+    ) -> tuple[int, AsyncIterator[bytes]]:
+        """
+        The size of the whole blob in bytes, and its bytes ``[start, end)`` piece by piece.
+
+        Raises:
+            BlobNotFound: There is none.
+            ValueError: ``start`` lies beyond its end.
+        """
+        path = _path(tenant_id, name)
+        try:
+            size = int((await obstore.head_async(self._store, path))["size"])
+            if start >= size and size > 0:
+                raise ValueError(f"the blob has {size} bytes")
+            end = size if end is None else min(end, size)
+            wanted: GetOptions = {} if (start, end) == (0, size) else {"range": (start, end)}
+            found = await obstore.get_async(self._store, path, options=wanted)
+        except FileNotFoundError as error:
+            raise BlobNotFound(name) from error
+        return size, _pieces(found)
+
     async def delete(self, tenant_id: str, name: str) -> None:
         """Remove it; nothing happens if it is not there."""
         try:
@@ -74,6 +106,11 @@ class Blobs:
         for path in paths:
             await obstore.delete_async(self._store, path)
         return len(paths)
+
+
+async def _pieces(found: GetResult) -> AsyncIterator[bytes]:
+    async for piece in found.stream():
+        yield bytes(piece)
 
 
 def _path(tenant_id: str, name: str) -> str:

@@ -151,6 +151,15 @@ class DueTranscriptions:
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
+    async def any(self, *, now: float) -> bool:
+        """Whether :meth:`claim` would find one: asked often, and takes no lock."""
+        found = await self._session.scalar(
+            select(TranscriptionRow.id)
+            .where(TranscriptionRow.state.in_(("queued", "processing")), TranscriptionRow.due_at <= now)
+            .limit(1)
+        )
+        return found is not None
+
     async def claim(self, *, now: float, until: float) -> TranscriptionRow | None:
         """The job that has waited longest, put off ``until`` then for everybody else; its attempts count."""
         row = await self._session.scalar(

@@ -124,6 +124,7 @@ def test_a_file_is_a_stereo_wav_of_the_calls_length(tmp_path: Path) -> None:
     file.write(*tape.take(4.0))
     file.write(*tape.rest(6.0))
     file.close(6.0)
+    file.release()
     with wave.open(str(tmp_path / "call.wav")) as wav:
         assert (wav.getnchannels(), wav.getframerate(), wav.getsampwidth()) == (2, RECORDING_RATE, 2)
         assert wav.getnframes() == 6 * RECORDING_RATE
@@ -138,7 +139,7 @@ def test_what_a_crash_left_is_whole_to_its_last_frame(tmp_path: Path) -> None:
     file = TapeFile(path)
     file.write([tone(3.0, 16_000)], [tone(3.0, 16_000)])
     assert recovered(path) is None  # somebody still writes it
-    file.abandon()
+    file.release()
     with path.open("ab") as torn:
         torn.write(b"\1\2\3")
     assert recovered(path) == pytest.approx(3.0)
@@ -157,3 +158,12 @@ def test_the_header_says_what_wave_readers_need() -> None:
     file = io.BytesIO(wav_header(5 * FRAME_BYTES) + bytes(5 * FRAME_BYTES))
     with wave.open(file) as wav:
         assert wav.getparams()[:4] == (2, 2, RECORDING_RATE, 5)
+
+
+def test_what_nobody_takes_becomes_silence_of_the_same_length() -> None:
+    tape = Tape(began=0.0)
+    for second in range(100):
+        tape.say(tone(1.0, 8_000), float(second))
+    _, agent = tape.rest(100.0)
+    assert sum(sound.seconds for sound in agent) == pytest.approx(100.0)
+    assert sum(len(sound.coded) for sound in agent) <= 62 * 16_000

@@ -95,7 +95,7 @@ def test_no_repository_has_a_look_up_without_a_tenant() -> None:
         "UnfinishedJobs": {"all"},
         "ExpiredRecordings": {"older_than"},  # the server itself, all the time
         "Outbox": {"claim", "next_due", "forget"},
-        "DueTranscriptions": {"claim"},
+        "DueTranscriptions": {"any", "claim"},
         "Agents": {"find_anywhere"},  # a carrier dials an agent by its unguessable id and has no key
     }
     transaction = Transaction(None)  # type: ignore[arg-type]

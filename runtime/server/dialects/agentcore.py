@@ -438,7 +438,8 @@ async def get_preview(
             {
                 "id": output["id"],
                 "type": output["type"],
-                "file_url": public_url(request) + services.previews.address(caller.tenant_id, output),
+                "file_url": public_url(request)
+                + services.files.address(caller.tenant_id, output["blob"], output["content_type"]),
             }
             for output in job.outputs
         ],

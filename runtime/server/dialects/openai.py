@@ -142,14 +142,6 @@ async def sample_stock_voice(services: Services, id: str) -> Response:
     )
 
 
-@router.get("/files/{token}", response_class=Response, responses=MP3)
-@access(anyone=True)
-async def get_file(services: Services, token: str) -> Response:
-    """What a signed address stands for."""
-    data, media_type = await services.previews.file(token)
-    return Response(data, media_type=media_type, headers={"cache-control": "private, max-age=3600"})
-
-
 @router.get("/models")
 @access()
 async def list_models(services: Services) -> Models:
