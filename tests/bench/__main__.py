@@ -11,7 +11,18 @@ import sys
 
 from tests.bench.machine import describe
 
-BENCHES = ("beep", "engine", "enrolment", "inbound", "loop_lag", "pool", "scheduler", "turn", "webrtc")
+BENCHES = (
+    "beep",
+    "clear",
+    "engine",
+    "enrolment",
+    "inbound",
+    "loop_lag",
+    "pool",
+    "scheduler",
+    "turn",
+    "webrtc",
+)
 
 
 def main(names: list[str]) -> int:
