@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CLIP ?=
+TRANSPORT ?=
 STAMP := $(VENV)/.stamp-dev
 
 .PHONY: run test conformance check format bench bench-voice load soak setup clean
@@ -47,7 +48,7 @@ soak: $(STAMP)
 	$(BIN)/python -m loadtest --soak 30 --steps 100
 
 load: $(STAMP)
-	$(BIN)/python -m loadtest
+	$(BIN)/python -m loadtest $(if $(TRANSPORT),--transport $(TRANSPORT))
 
 clean:
 	rm -rf $(VENV) out

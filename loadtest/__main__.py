@@ -3,6 +3,7 @@
 
     python -m loadtest                                 our server, tone engine, on a core of its own
     python -m loadtest --peer pipecat_agent --python .venv-peers/bin/python      and another beside it
+    python -m loadtest --transport all                          every framing in turn, at 200 calls
     python -m loadtest --address voice.example.com:80 --agent agent_… --steps 10,50     one that runs
 """
 
@@ -13,8 +14,9 @@ import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import TypeAlias
 
-from loadtest.crowd import Plan
+from loadtest.crowd import TRANSPORTS, WEBRTC, Plan
 from loadtest.figures import Row
 from loadtest.ramp import capacity, cores, growth, ramp
 from loadtest.report import HEAD, line, machine, verdict, write_chart, write_json
@@ -23,6 +25,15 @@ from loadtest.server import Server, peer, vivavoce
 STEPS = "25,50,100,200,300,400,500,600,700"
 STEP_OVERHEAD = 8.0
 """Seconds that a step takes beside what it measures: callers start, dial and settle."""
+
+EACH = "200"
+"""Calls by each transport."""
+
+DIALS = 100.0
+"""Calls a second."""
+
+WEBRTC_DIALS = 10.0
+"""The same where each call begins with a key exchange."""
 
 PEER_STEPS = "10,25,40,50,60,75,100,150"
 
@@ -38,31 +49,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(HEAD)
     rows: list[Row] = []
     talk, rest = map(float, options.talk.split(","))
-    for target, steps in _targets(options, server_core):
+    for target, steps, transports in _targets(options, server_core):
         with target as server:
-            plan = Plan(
-                protocol=options.protocol,
-                url=_url(options, server),
-                calls=0,
-                speech_seconds=talk,
-                silence_seconds=rest,
-                measure=options.seconds,
-                key=options.key or server.key,
-                core=caller_core if options.callers == 1 else None,
-            )
-            mine = ramp(
-                server,
-                plan,
-                [int(n) for n in steps.split(",")],
-                crowds=options.callers,
-                steady=options.agent.startswith("agent_tone"),
-                on_row=lambda row: print(line(row), flush=True),
-                keep_going=options.soak is not None,
-            )
-        print(verdict(mine), flush=True)
-        if options.soak is not None:
-            print(f"memory grew by {100 * growth(mine):.1f} % from the second step to the last")
-        rows += mine
+            for transport in transports:
+                plan = Plan(
+                    transport=transport,
+                    url=_url(transport, server),
+                    agent=server.agent,
+                    steady=options.agent.startswith("agent_tone"),
+                    calls=0,
+                    dials_per_second=WEBRTC_DIALS if transport == WEBRTC else DIALS,
+                    speech_seconds=talk,
+                    silence_seconds=rest,
+                    measure=options.seconds,
+                    key=options.key or server.key,
+                    core=caller_core if options.callers == 1 else None,
+                )
+                mine = ramp(
+                    server,
+                    plan,
+                    [int(n) for n in steps.split(",")],
+                    crowds=options.callers,
+                    on_row=lambda row: print(line(row), flush=True),
+                    keep_going=options.soak is not None,
+                )
+                print(verdict(mine), flush=True)
+                if options.soak is not None:
+                    print(f"memory grew by {100 * growth(mine):.1f} % from the second step to the last")
+                rows += mine
     _compare(rows)
     write_json(options.out / "load.json", rows, command="python -m loadtest " + " ".join(sys.argv[1:]))
     if not options.no_chart:
@@ -77,14 +91,26 @@ def _options() -> argparse.ArgumentParser:
     )
     options.add_argument("--address", help="host:port of a server that runs; without it, ours is started")
     options.add_argument("--engine", choices=("tone", "clone"), default="tone", help="of the server started")
-    options.add_argument("--protocol", choices=("twilio", "realtime"), default="twilio")
+    options.add_argument(
+        "--transport",
+        choices=(*TRANSPORTS, "all"),
+        default="twilio",
+        help="how callers reach the server; all takes one after the other (default twilio)",
+    )
     options.add_argument(
         "--agent",
         default="agent_tone",
         help="who answers; agent_tone talks without end and hears nothing, agent_tone_listening hears",
     )
-    options.add_argument("--key", default="", help="API key, for --protocol realtime")
-    options.add_argument("--steps", help=f"numbers of calls, in order (default {STEPS})")
+    options.add_argument(
+        "--key", default="", help="for a server that runs: an API key, or for carriers the telephony token"
+    )
+    options.add_argument(
+        "--audiosocket-port", type=int, default=9092, help="of a server that runs (default 9092)"
+    )
+    options.add_argument(
+        "--steps", help=f"numbers of calls, in order (default {STEPS}; with --transport all, {EACH})"
+    )
     options.add_argument("--seconds", type=float, default=20.0, help="measured at each step (default 20)")
     options.add_argument(
         "--talk", default="2,6", help="seconds that callers speak and are quiet in turn (default 2,6)"
@@ -107,32 +133,38 @@ def _options() -> argparse.ArgumentParser:
     return options
 
 
-def _targets(
-    options: argparse.Namespace, core: int | None
-) -> list[tuple[AbstractContextManager[Server], str]]:
-    targets: list[tuple[AbstractContextManager[Server], str]] = []
-    steps = options.steps or STEPS
+Target: TypeAlias = tuple[AbstractContextManager[Server], str, Sequence[str]]
+"""A server, the numbers of calls it is to take, and how it is reached."""
+
+
+def _targets(options: argparse.Namespace, core: int | None) -> list[Target]:
+    targets: list[Target] = []
+    every = options.transport == "all"
+    transports = TRANSPORTS if every else (options.transport,)
+    steps = options.steps or (EACH if every else STEPS)
     if options.soak is not None:
         calls = steps.split(",")[0]
         steps = ",".join([calls] * max(3, round(options.soak * 60 / (options.seconds + STEP_OVERHEAD))))
     if options.address:
-        path = f"/telephony/twilio/{options.agent}"
-        running = Server("remote", options.address, path, agent=options.agent)
-        targets.append((nullcontext(running), steps))
+        audiosocket = f"{options.address.partition(':')[0]}:{options.audiosocket_port}"
+        running = Server(
+            "remote", options.address, audiosocket=audiosocket, agent=options.agent, key=options.key
+        )
+        targets.append((nullcontext(running), steps, transports))
     elif not options.only_peers:
-        targets.append((vivavoce(engine=options.engine, agent=options.agent, core=core), steps))
-    targets += [(peer(name, python=options.python, core=core), options.peer_steps) for name in options.peer]
-    return targets
+        targets.append((vivavoce(engine=options.engine, agent=options.agent, core=core), steps, transports))
+    peers = (peer(name, python=options.python, core=core) for name in options.peer)
+    return [*targets, *((each, options.peer_steps, ("twilio",)) for each in peers)]
 
 
-def _url(options: argparse.Namespace, server: Server) -> str:
-    if options.protocol == "realtime":
-        return f"ws://{server.address}/v1/realtime?model={server.agent}"
-    return f"ws://{server.address}{server.path}"
+def _url(transport: str, server: Server) -> str:
+    if transport == "audiosocket":
+        return f"audiosocket://{server.audiosocket}/"
+    return f"{'http' if transport == WEBRTC else 'ws'}://{server.address}"
 
 
 def _compare(rows: Sequence[Row]) -> None:
-    ours = [row for row in rows if row.server == "vivavoce"]
+    ours = [row for row in rows if row.series == "vivavoce"]
     for name in dict.fromkeys(row.server for row in rows):
         theirs = [row for row in rows if row.server == name]
         if name == "vivavoce" or not ours or not capacity(theirs) or not capacity(ours):

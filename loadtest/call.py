@@ -6,22 +6,27 @@ import asyncio
 import base64
 import json
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
+from urllib.parse import urlsplit
 
+from loadtest.framings import Framing, Message
 from loadtest.player import Player
-from loadtest.socket import ClientSocket, Refused, connect
+from loadtest.socket import CallerSocket, Refused, connect, connect_audiosocket
 from runtime.media.frame import Pcm
-from runtime.media.g711 import encode_mulaw
+from runtime.media.line_codec import line_codec
+
+HEAD = 120
+"""Characters of a message within which its kind is told."""
 
 
 @dataclass(frozen=True, slots=True)
 class Script:
     """What a caller says, over and over: audio, cut in packets, of which the first are speech."""
 
-    packets: Sequence[bytes]
-    """Base64, ready for the message."""
+    packets: Sequence[Any]
+    """Ready for the message."""
     speaking: int
     """How many of them, from the first, are speech."""
 
@@ -48,9 +53,6 @@ class Call(Protocol):
     """A caller on some protocol."""
 
     record: Record
-    player: Player
-    ptime: float
-    """Seconds of audio in each packet we send."""
 
     async def dial(self) -> None:
         """Come up. What stands against it is in :attr:`record`."""
@@ -63,87 +65,35 @@ class Call(Protocol):
     def hang_up(self) -> None: ...
 
 
-class TwilioCall:
+class Ear:
     """
-    Twilio's side of a media stream, marks and all.
+    Writes down what a caller hears, and how long the answers let it wait.
 
     Args:
-        url: ``ws://…/telephony/twilio/{agent_id}``.
-        number: Tells the calls apart.
+        number: Of the caller: where in the script it begins, so that callers do not speak in chorus.
     """
 
-    ptime = 0.020
-
-    def __init__(self, url: str, script: Script, *, number: int) -> None:
+    def __init__(self, script: Script, *, number: int) -> None:
         self.record = Record()
         self.player = Player()
-        self._url = url
+        self.dialled = 0.0
         self._script = script
-        self._number = number
-        self._sid = f"MZ{number:032x}"
-        self._socket: ClientSocket | None = None
-        self._sent = number * 37  # so that callers do not speak in chorus
-        self._first = self._sent
-        self._dialled = 0.0
+        self._next = number * 37
         self._spoke_until: float | None = None
-        # Samples in a media message of this many bytes: headers are of one length a stream.
-        self._sizes: dict[int, float] = {}
 
-    async def dial(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._dialled = loop.time()
-        try:
-            self._socket = await connect(self._url, self._receive, self._closed)
-        except (Refused, OSError) as error:
-            self.record.refused = str(error)
-            return
-        audio = {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1}
-        start = {
-            "accountSid": "AC0",
-            "streamSid": self._sid,
-            "callSid": f"CA{self._number:032x}",
-            "tracks": ["inbound"],
-            "mediaFormat": audio,
-            "customParameters": {},
-        }
-        self._send({"event": "connected", "protocol": "Call", "version": "1.0.0"})
-        self._send({"event": "start", "sequenceNumber": "1", "start": start, "streamSid": self._sid})
-
-    def speak(self, now: float) -> None:
-        socket = self._socket
-        if socket is None:
-            return
-        chunk = self._sent - self._first
-        place = self._sent % len(self._script.packets)
+    def packet(self, now: float) -> Any:
+        """The next packet of the script."""
+        place = self._next % len(self._script.packets)
         if place == self._script.speaking:
             self._spoke_until = now
-        self._sent += 1
-        socket.send_text(
-            b'{"event":"media","sequenceNumber":"%d","media":{"track":"inbound","chunk":"%d","timestamp":"%d",'
-            b'"payload":"%b"},"streamSid":"%b"}'
-            % (chunk + 2, chunk + 1, 20 * chunk, self._script.packets[place], self._sid.encode())
-        )
+        self._next += 1
+        return self._script.packets[place]
 
-    def hang_up(self) -> None:
-        if self._socket is not None:
-            self._send({"event": "stop", "streamSid": self._sid, "stop": {"callSid": "CA"}})
-            self._socket.close()
-            self._socket = None
-
-    def _send(self, message: dict[str, object]) -> None:
-        if self._socket is not None:
-            self._socket.send_text(json.dumps(message).encode())
-
-    def _receive(self, message: bytes, at: float) -> None:
-        seconds = self._sizes.get(len(message))
-        if seconds is None or b'"media"' not in message[:24]:
-            seconds = self._read(message)
-            if seconds is None:
-                return
-            self._sizes[len(message)] = seconds
+    def hear(self, at: float, seconds: float) -> None:
+        """So much audio arrived."""
         record = self.record
         if not record.arrivals:
-            record.answered = at - self._dialled
+            record.answered = at - self.dialled
         if self._spoke_until is not None:
             record.gaps.append(at - self._spoke_until)
             self._spoke_until = None
@@ -151,17 +101,99 @@ class TwilioCall:
         record.seconds.append(seconds)
         self.player.arrive(at, seconds)
 
-    def _read(self, message: bytes) -> float | None:
-        """Seconds of audio in a message; None for the other kinds, which are obeyed."""
-        event = json.loads(message)
-        match event["event"]:
-            case "media":
-                return len(base64.b64decode(event["media"]["payload"])) / 8_000
-            case "mark":
-                asyncio.get_running_loop().call_at(self.player.dry_at, self._send, event)
-            case "clear":
-                self.player.pause()
-        return None
+
+class FramedCall:
+    """
+    The far side of a stream, marks and all, in whatever framing.
+
+    Args:
+        url: ``ws://…``, or ``audiosocket://host:port/uuid``.
+        name: The call's own.
+        number: Tells the calls apart.
+        steady: Whether the agent talks without end, and is to be told to.
+        headers: Of the upgrade.
+    """
+
+    def __init__(
+        self,
+        framing: Framing,
+        url: str,
+        script: Script,
+        *,
+        name: str,
+        number: int,
+        steady: bool = False,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self._framing = framing
+        self._url = url
+        self._headers = dict(headers or {})
+        if framing.subprotocol is not None:
+            self._headers["Sec-WebSocket-Protocol"] = framing.subprotocol
+        self._name = name
+        self._opening = (*framing.start(name), *(framing.uninterrupted if steady else ()))
+        self._ear = Ear(script, number=number)
+        self.record = self._ear.record
+        self._socket: CallerSocket | None = None
+        self._chunk = 0
+        codec = line_codec(framing.coding, framing.rate)
+        self._bytes_per_second = codec.rate * codec.sample_bytes
+        # Seconds in a message with audio of this many characters: heads are of one length a stream.
+        self._sizes: dict[int, float] = {}
+
+    async def dial(self) -> None:
+        self._ear.dialled = asyncio.get_running_loop().time()
+        try:
+            if urlsplit(self._url).scheme == "audiosocket":
+                self._socket = await connect_audiosocket(self._url, self._receive, self._closed)
+            else:
+                self._socket = await connect(self._url, self._receive, self._closed, headers=self._headers)
+        except (Refused, OSError) as error:
+            self.record.refused = str(error)
+            return
+        self._send(*self._opening)
+
+    def speak(self, now: float) -> None:
+        if self._socket is not None:
+            packet = self._ear.packet(now)
+            self._socket.send(self._framing.media(self._name, self._chunk, packet))
+            self._chunk += 1
+
+    def hang_up(self) -> None:
+        if self._socket is not None:
+            self._send(*self._framing.stop(self._name))
+            socket, self._socket = self._socket, None
+            socket.close()
+
+    def _send(self, *messages: Message) -> None:
+        if self._socket is not None:
+            for message in messages:
+                self._socket.send(message)
+
+    def _receive(self, message: Message, at: float) -> None:
+        sound = self._framing.sound
+        if isinstance(message, bytes):
+            if sound is None:
+                self._ear.hear(at, len(message) / self._bytes_per_second)
+        elif sound is not None and sound in message[:HEAD]:
+            seconds = self._sizes.get(len(message))
+            if seconds is None:
+                audio = base64.b64decode(self._framing.payload(json.loads(message)))
+                seconds = self._sizes[len(message)] = len(audio) / self._bytes_per_second
+            self._ear.hear(at, seconds)
+        else:
+            self._obey(message)
+
+    def _obey(self, message: str) -> None:
+        framing, player = self._framing, self._ear.player
+        if framing.clears is not None and framing.clears in message[:HEAD]:
+            player.pause()
+            return
+        told = json.loads(message)
+        mark = framing.mark(told)
+        if mark is not None:
+            answer = framing.played(self._name, mark)
+            asyncio.get_running_loop().call_at(player.dry_at, self._send, answer)
 
     def _closed(self, code: int) -> None:
         if self._socket is not None:
@@ -169,10 +201,12 @@ class TwilioCall:
             self._socket = None
 
 
-def mulaw_script(speech: Pcm, silence: Pcm) -> Script:
-    """Packets of 20 ms of mu-law at 8 kHz."""
-    samples = encode_mulaw(speech), encode_mulaw(silence)
-    packets = [
-        base64.b64encode(coded[at : at + 160]) for coded in samples for at in range(0, len(coded) - 159, 160)
-    ]
-    return Script(packets, len(samples[0]) // 160)
+def script(framing: Framing, speech: Pcm, silence: Pcm) -> Script:
+    """What is said, in packets of the framing; the samples are at its rate."""
+    codec = line_codec(framing.coding, framing.rate)
+    size = round(framing.ptime * framing.rate) * codec.sample_bytes
+    talk, rest = (
+        [framing.packed(coded[at : at + size]) for at in range(0, len(coded) - size + 1, size)]
+        for coded in (codec.encode(speech), codec.encode(silence))
+    )
+    return Script([*talk, *rest], len(talk))

@@ -11,9 +11,15 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from loadtest.call import Call, Record, Script, TwilioCall, mulaw_script
-from loadtest.realtime import RealtimeCall, pcm_script
+from loadtest.call import Call, FramedCall, Record, script
+from loadtest.framings import FRAMINGS
 from loadtest.speech import babble, quiet
+from runtime.media.frame import Pcm
+
+WEBRTC = "webrtc"
+
+TRANSPORTS = (*FRAMINGS, WEBRTC)
+"""What callers can be reached by."""
 
 SLOTS = 8
 """Into which the packets of a ptime are spread, so that callers do not send in one burst."""
@@ -27,10 +33,17 @@ HANG_UPS_PER_SECOND = 500
 class Plan:
     """What a crowd does; picklable, because it does it in a process of its own."""
 
-    protocol: str
-    """``twilio`` or ``realtime``."""
+    transport: str
+    """One of :data:`TRANSPORTS`."""
     url: str
+    """``ws://host:port``, ``audiosocket://host:port/``, or for WebRTC ``http://host:port``."""
+    agent: str
+    """Who is called."""
+    steady: bool
+    """Whether who is called talks without end."""
     calls: int
+    names: Sequence[str] = ()
+    """What the calls are known by, where the server must have been told beforehand."""
     first: int = 0
     """Number of the first caller."""
     settle: float = 3.0
@@ -39,6 +52,7 @@ class Plan:
     """Seconds that count."""
     dials_per_second: float = 100.0
     key: str = ""
+    """Bearer token: an API key, or the telephony token."""
     speech_seconds: float = 2.0
     silence_seconds: float = 6.0
     core: int | None = None
@@ -59,10 +73,11 @@ class Result:
     """The most by which a packet of ours was late, seconds: above some 20 ms the caller is the bottleneck."""
 
 
-async def _gather(plan: Plan) -> Result:
+async def call_in(plan: Plan) -> Result:
+    """Have a crowd call, from this process and its running loop."""
     result = Result()
-    calls = [_caller(plan, plan.first + n) for n in range(plan.calls)]
-    speaking = asyncio.create_task(_speak(calls, result), name="speak")
+    calls, ptime = _callers(plan)
+    speaking = asyncio.create_task(_speak(calls, ptime, result), name="speak")
     for n, call in enumerate(calls):
         asyncio.get_running_loop().call_later(n / plan.dials_per_second, _dial, call)
     await asyncio.sleep(plan.calls / plan.dials_per_second + plan.settle)
@@ -88,9 +103,8 @@ def _dial(call: Call) -> None:
 _DIALLING: set[asyncio.Future[None]] = set()
 
 
-async def _speak(calls: Sequence[Call], result: Result) -> None:
+async def _speak(calls: Sequence[Call], ptime: float, result: Result) -> None:
     """Send every caller's packets, each in its slot of an absolute grid."""
-    ptime = calls[0].ptime
     slots = [calls[n::SLOTS] for n in range(SLOTS)]
     loop = asyncio.get_running_loop()
     epoch = loop.time()
@@ -105,27 +119,34 @@ async def _speak(calls: Sequence[Call], result: Result) -> None:
         tick += 1
 
 
-_SCRIPTS: dict[str, Callable[[float, float], Script]] = {
-    "twilio": lambda talk, rest: mulaw_script(babble(talk, rate=8_000), quiet(rest, rate=8_000)),
-    "realtime": lambda talk, rest: pcm_script(babble(talk, rate=24_000), quiet(rest, rate=24_000)),
-}
+def _callers(plan: Plan) -> tuple[list[Call], float]:
+    """The callers, and the seconds of audio in each packet of theirs."""
+    if plan.transport == WEBRTC:
+        from loadtest.webrtc import WebRtcCall, opus_script
+
+        said = opus_script(*_words(plan, 48_000))
+        callers: list[Call] = [
+            WebRtcCall(
+                plan.url, said, agent=plan.agent, number=plan.first + n, steady=plan.steady, key=plan.key
+            )
+            for n in range(plan.calls)
+        ]
+        return callers, 0.020
+    framing = FRAMINGS[plan.transport]
+    said = script(framing, *_words(plan, framing.rate))
+    headers = {"Authorization": f"Bearer {plan.key}"} if plan.key else {}
+    calls: list[Call] = []
+    for number in range(plan.first, plan.first + plan.calls):
+        name = plan.names[number] if plan.names else f"{number:032x}"
+        url = plan.url + framing.path.format(agent=plan.agent, call=name)
+        calls.append(
+            FramedCall(framing, url, said, name=name, number=number, steady=plan.steady, headers=headers)
+        )
+    return calls, framing.ptime
 
 
-def _caller(plan: Plan, number: int) -> Call:
-    script = _script(plan.protocol, plan.speech_seconds, plan.silence_seconds)
-    if plan.protocol == "twilio":
-        return TwilioCall(plan.url, script, number=number)
-    return RealtimeCall(plan.url, script, number=number, key=plan.key)
-
-
-def _script(protocol: str, talk: float, rest: float) -> Script:
-    key = f"{protocol} {talk} {rest}"
-    if key not in _MADE:
-        _MADE[key] = _SCRIPTS[protocol](talk, rest)
-    return _MADE[key]
-
-
-_MADE: dict[str, Script] = {}
+def _words(plan: Plan, rate: int) -> tuple[Pcm, Pcm]:
+    return babble(plan.speech_seconds, rate=rate), quiet(plan.silence_seconds, rate=rate)
 
 
 def _run(plan: Plan, report: multiprocessing.connection.Connection) -> None:
@@ -135,7 +156,7 @@ def _run(plan: Plan, report: multiprocessing.connection.Connection) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     if plan.core is not None:
         os.sched_setaffinity(0, {plan.core})
-    report.send(uvloop.run(_gather(plan)))
+    report.send(uvloop.run(call_in(plan)))
     report.close()
 
 

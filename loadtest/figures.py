@@ -33,6 +33,7 @@ class Row:
     """One step of a ramp."""
 
     server: str
+    transport: str
     calls: int
     up: int
     """Calls that came up and were still up at the end."""
@@ -60,6 +61,11 @@ class Row:
     caller_late_ms: float
 
     @property
+    def series(self) -> str:
+        """What a row is compared within: one server, reached in one way."""
+        return self.server if self.transport == "twilio" else f"{self.server} {self.transport}"
+
+    @property
     def held(self) -> bool:
         """Whether everyone was served without a gap."""
         return self.up == self.calls and self.silence_ms_per_minute <= INAUDIBLE * 1000
@@ -68,7 +74,9 @@ class Row:
         return {**asdict(self), "held": self.held}
 
 
-def row(results: Sequence[Result], *, server: str, usage: Usage, seconds: float, steady: bool) -> Row:
+def row(
+    results: Sequence[Result], *, server: str, transport: str, usage: Usage, seconds: float, steady: bool
+) -> Row:
     """
     Put together what the crowds saw and what the server used.
 
@@ -92,6 +100,7 @@ def row(results: Sequence[Result], *, server: str, usage: Usage, seconds: float,
     caller_cpu = max((r.cpu_seconds / max(r.ended - r.began, 1e-9) for r in results), default=0.0)
     return Row(
         server=server,
+        transport=transport,
         calls=len(records),
         up=len(up),
         refused=sum(bool(record.refused) for record, _ in records),

@@ -12,8 +12,10 @@ from loadtest.figures import Row, Usage, row
 from loadtest.server import Server
 
 
-def step(server: Server, plan: Plan, *, crowds: int, steady: bool) -> Row:
+def step(server: Server, plan: Plan, *, crowds: int) -> Row:
     """Let ``plan.calls`` callers in, split over ``crowds`` processes, and see how they fare."""
+    if plan.transport == "audiosocket":
+        plan = replace(plan, names=server.expect(plan.calls))
     share, extra = divmod(plan.calls, crowds)
     plans, first = [], 0
     for n in range(min(crowds, plan.calls)):
@@ -24,7 +26,14 @@ def step(server: Server, plan: Plan, *, crowds: int, steady: bool) -> Row:
     meter = Meter(server)
     results = gather(plans, while_running=meter.sample)
     usage, seconds = meter.between(min(r.began for r in results), max(r.ended for r in results))
-    return row(results, server=server.name, usage=usage, seconds=seconds, steady=steady)
+    return row(
+        results,
+        server=server.name,
+        transport=plan.transport,
+        usage=usage,
+        seconds=seconds,
+        steady=plan.steady,
+    )
 
 
 class Meter:
@@ -51,14 +60,13 @@ def ramp(
     steps: Sequence[int],
     *,
     crowds: int,
-    steady: bool,
     on_row: Callable[[Row], None],
     keep_going: bool = False,
 ) -> list[Row]:
     """Take the steps in order, and stop after the first that did not hold, unless told to ``keep_going``."""
     rows: list[Row] = []
     for calls in steps:
-        rows.append(step(server, replace(plan, calls=calls), crowds=crowds, steady=steady))
+        rows.append(step(server, replace(plan, calls=calls), crowds=crowds))
         on_row(rows[-1])
         if not rows[-1].held and not keep_going:
             break

@@ -13,8 +13,9 @@ from loadtest.figures import Row
 from loadtest.ramp import capacity
 
 HEAD = (
-    f"{'server':<14}{'calls':>6}{'up':>6}{'refused':>9}{'gap/min':>10}{'worst':>9}{'late p50':>10}{'p99':>8}"
-    f"{'p99.9':>8}{'answer':>9}{'turn gap':>10}{'CPU':>7}{'ms/call-s':>11}{'RSS MB':>8}{'caller':>8}"
+    f"{'server':<14}{'transport':<17}{'calls':>6}{'up':>6}{'refused':>9}{'gap/min':>10}{'worst':>9}"
+    f"{'late p50':>10}{'p99':>8}{'p99.9':>8}{'answer':>9}{'turn gap':>10}{'CPU':>7}{'ms/call-s':>11}"
+    f"{'RSS MB':>8}{'caller':>8}"
 )
 
 
@@ -22,7 +23,7 @@ def line(row: Row) -> str:
     """One row of the table; milliseconds where nothing else is said."""
     gap = f"{row.gap_p50_ms:.0f}" if row.gap_p50_ms is not None else "-"
     return (
-        f"{row.server:<14}{row.calls:>6}{row.up:>6}{row.refused:>9}{row.silence_ms_per_minute:>10.2f}{row.worst_gap_ms:>9.1f}"
+        f"{row.server:<14}{row.transport:<17}{row.calls:>6}{row.up:>6}{row.refused:>9}{row.silence_ms_per_minute:>10.2f}{row.worst_gap_ms:>9.1f}"
         f"{row.late_p50_ms:>10.2f}{row.late_p99_ms:>8.1f}{row.late_p999_ms:>8.1f}{row.answer_p50_ms:>9.0f}"
         f"{gap:>10}{row.server_cpu_percent:>6.0f}%{row.cpu_ms_per_call_second:>11.2f}{row.rss_mb:>8.0f}"
         f"{row.caller_cpu_percent:>7.0f}%"
@@ -34,13 +35,13 @@ def verdict(rows: Sequence[Row]) -> str:
     held = capacity(rows)
     last = rows[-1]
     if last.held:
-        return f"{last.server}: {held} calls held without a gap; the ramp ended before anything broke"
+        return f"{last.series}: {held} calls held without a gap; the ramp ended before anything broke"
     limit = (
         f"{last.calls} did not: {last.up} up, {last.refused} refused, {last.dropped} dropped, "
         f"{last.silence_ms_per_minute:.1f} ms of silence a minute"
     )
     callers = "; the callers were the bottleneck" if last.caller_late_ms > 40 else ""
-    return f"{last.server}: {held} calls held without a gap, {limit}{callers}"
+    return f"{last.series}: {held} calls held without a gap, {limit}{callers}"
 
 
 def machine() -> dict[str, object]:
@@ -85,10 +86,10 @@ def write_chart(path: Path, rows: Sequence[Row]) -> None:
         ("Server memory, MB", lambda row: row.rss_mb, "linear"),
     )
     for axis, (title, value, scale) in zip(axes.flat, panels, strict=True):
-        for server in dict.fromkeys(row.server for row in rows):
-            mine = [row for row in rows if row.server == server]
+        for series in dict.fromkeys(row.series for row in rows):
+            mine = [row for row in rows if row.series == series]
             values = [value(row) for row in mine]
-            axis.plot([row.calls for row in mine], values, marker="o", label=server)
+            axis.plot([row.calls for row in mine], values, marker="o", label=series)
         axis.set(title=title, xlabel="concurrent calls", yscale=scale)
         axis.set_ylim(bottom=0)
         axis.grid(alpha=0.3)

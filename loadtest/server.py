@@ -33,14 +33,21 @@ class Server:
     name: str
     address: str
     """``host:port``."""
-    path: str
-    """Of the Twilio media stream."""
+    audiosocket: str = ""
+    """``host:port`` of its AudioSocket; empty where it has none."""
     agent: str = ""
     """Who answers there; empty where the server knows no agents."""
     key: str = ""
-    """API key, for the Realtime WebSocket."""
+    """API key."""
     pid: int | None = None
     """Of a server started here; None for one that runs elsewhere, whose ``/metrics`` is read instead."""
+
+    def expect(self, calls: int) -> tuple[str, ...]:
+        """Announce so many calls by AudioSocket; returns their UUIDs."""
+        headers = {"Authorization": f"Bearer {self.key}"}
+        with httpx.Client(base_url=f"http://{self.address}", timeout=10.0, headers=headers) as api:
+            told = (api.post("/v1/telephony/calls", json={"agent_id": self.agent}) for _ in range(calls))
+            return tuple(str(answer.raise_for_status().json()["uuid"]) for answer in told)
 
     def usage(self) -> Usage:
         """CPU seconds since its start, and memory, children included where it was started here."""
@@ -91,7 +98,6 @@ def started(
     command: Sequence[str],
     *,
     address: str,
-    path: str,
     ready: str,
     core: int | None,
     environment: Mapping[str, str],
@@ -116,7 +122,7 @@ def started(
         )
         try:
             _await_ready(process, f"http://{address}{ready}")
-            yield Server(name, address, path, pid=process.pid)
+            yield Server(name, address, agent="agent_tone", pid=process.pid)
         except BaseException:
             log.seek(0)
             sys.stderr.write(log.read()[-4_000:].decode(errors="replace"))
@@ -153,11 +159,12 @@ def vivavoce(*, engine: str, agent: str, core: int | None) -> Iterator[Server]:
         agent: ``agent_tone`` and ``agent_tone_listening`` exist with the tone engine, and never stop talking;
             the name of a brain makes an agent with that brain.
     """
-    port = free_port()
+    port, audiosocket = free_port(), free_port()
     with tempfile.TemporaryDirectory() as folder:
         environment = {
             "VIVAVOCE_ENGINE": engine,
             "VIVAVOCE_PORT": str(port),
+            "VIVAVOCE_AUDIOSOCKET_PORT": str(audiosocket),
             "VIVAVOCE_DATA_DIR": folder,
             "VIVAVOCE_SYNTHESIS_WORKERS": "1",
             "VIVAVOCE_RECOGNIZER_WORKERS": "0" if engine == "tone" else "1",
@@ -168,12 +175,11 @@ def vivavoce(*, engine: str, agent: str, core: int | None) -> Iterator[Server]:
             "vivavoce",
             (sys.executable, "-m", "runtime", "serve"),
             address=f"127.0.0.1:{port}",
-            path="",
             ready="/ready",
             core=core,
             environment=environment,
         ) as server:
-            yield _with_agent(server, agent)
+            yield _with_agent(replace(server, audiosocket=f"127.0.0.1:{audiosocket}"), agent)
 
 
 def _with_agent(server: Server, agent: str) -> Server:
@@ -187,7 +193,7 @@ def _with_agent(server: Server, agent: str) -> Server:
                 headers={"Authorization": f"Bearer {key}"},
             )
             agent = made.raise_for_status().json()["id"]
-    return replace(server, path=f"/telephony/twilio/{agent}", agent=agent, key=key)
+    return replace(server, agent=agent, key=key)
 
 
 @contextmanager
@@ -198,7 +204,6 @@ def peer(name: str, *, python: str, core: int | None) -> Iterator[Server]:
         name,
         (python, "-m", f"loadtest.peers.{name}", str(port)),
         address=f"127.0.0.1:{port}",
-        path="/ws",
         ready="/",
         core=core,
         environment={"OMP_NUM_THREADS": "1"},

@@ -1,5 +1,5 @@
 """
-A WebSocket client that costs its caller little, so that a load test measures the server and not itself.
+Sockets that cost their caller little, so that a load test measures the server and not itself.
 
 Frames go out with a mask of zeros: RFC 6455 §5.3 wants one that cannot be guessed, for the sake of proxies,
 and there is none on a test bench. Nothing is copied that need not be.
@@ -12,11 +12,12 @@ import base64
 import os
 import time
 from collections.abc import Callable, Mapping
-from typing import cast
+from typing import Protocol, cast
 from urllib.parse import urlsplit
+from uuid import UUID
 
-OnMessage = Callable[[bytes, float], None]
-"""Given a text message's bytes and the monotonic second at which they arrived."""
+OnMessage = Callable[[str | bytes, float], None]
+"""Given a text or a binary message, and the monotonic second at which it arrived."""
 
 
 class Refused(Exception):
@@ -27,12 +28,22 @@ class Refused(Exception):
         self.status = status
 
 
+class CallerSocket(Protocol):
+    """A connection that carries messages."""
+
+    def send(self, message: str | bytes) -> None: ...
+
+    def close(self) -> None:
+        """Say goodbye and go."""
+        ...
+
+
 class ClientSocket(asyncio.Protocol):
     """
-    One connection. Made by :func:`connect`.
+    A WebSocket. Made by :func:`connect`.
 
     Args:
-        on_message: Called for every text message.
+        on_message: Called for every message.
         on_close: Called once, with the close code, 1006 where none came.
     """
 
@@ -62,11 +73,10 @@ class ClientSocket(asyncio.Protocol):
             data = self._rest + data
         self._rest = data[self._take(data, at) :]
 
-    def send_text(self, text: bytes) -> None:
-        self.transport.write(framed(text))
+    def send(self, message: str | bytes) -> None:
+        self.transport.write(framed(message))
 
     def close(self) -> None:
-        """Say goodbye and go."""
         self.transport.write(b"\x88\x82\x00\x00\x00\x00\x03\xe8")
         self.transport.close()
 
@@ -89,6 +99,8 @@ class ClientSocket(asyncio.Protocol):
                 break
             payload = data[position + head : position + head + length]
             if opcode == 1:
+                self._on_message(payload.decode(), at)
+            elif opcode == 2:
                 self._on_message(payload, at)
             elif opcode == 8:
                 self._code = int.from_bytes(payload[:2], "big") if length >= 2 else 1005
@@ -114,14 +126,15 @@ class ClientSocket(asyncio.Protocol):
         return end + 4
 
 
-def framed(text: bytes) -> bytes:
-    """A client's text frame."""
-    length = len(text)
+def framed(message: str | bytes) -> bytes:
+    """A client's frame."""
+    first, payload = (0x81, message.encode()) if isinstance(message, str) else (0x82, message)
+    length = len(payload)
     if length < 126:
-        return bytes((0x81, 0x80 | length)) + b"\x00\x00\x00\x00" + text
+        return bytes((first, 0x80 | length)) + b"\x00\x00\x00\x00" + payload
     if length < 65_536:
-        return b"\x81\xfe" + length.to_bytes(2, "big") + b"\x00\x00\x00\x00" + text
-    return b"\x81\xff" + length.to_bytes(8, "big") + b"\x00\x00\x00\x00" + text
+        return bytes((first, 0xFE)) + length.to_bytes(2, "big") + b"\x00\x00\x00\x00" + payload
+    return bytes((first, 0xFF)) + length.to_bytes(8, "big") + b"\x00\x00\x00\x00" + payload
 
 
 async def connect(
@@ -154,4 +167,72 @@ async def connect(
         lambda: ClientSocket(request, on_message, on_close), parts.hostname or "", parts.port or 80
     )
     await socket.opened
+    return socket
+
+
+class AudioSocket(asyncio.Protocol):
+    """
+    Asterisk's end of AudioSocket: frames of a kind, a length and a payload, on bare TCP. Made by
+    :func:`connect_audiosocket`.
+
+    Args:
+        on_message: Called for the payload of every frame with audio.
+        on_close: Called once, with 1000 where the other side hung up, else 1006.
+    """
+
+    def __init__(self, call: UUID, on_message: OnMessage, on_close: Callable[[int], None]) -> None:
+        self._call = call
+        self._on_message = on_message
+        self._on_close = on_close
+        self._rest = b""
+        self._code = 1006
+        self._transport: asyncio.Transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.write(b"\x01\x00\x10" + self._call.bytes)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._on_close(self._code)
+
+    def data_received(self, data: bytes) -> None:
+        at = time.monotonic()
+        data = self._rest + data
+        place = 0
+        while len(data) - place >= 3:
+            end = place + 3 + int.from_bytes(data[place + 1 : place + 3], "big")
+            if end > len(data):
+                break
+            if data[place] & 0xF0 == 0x10:
+                self._on_message(data[place + 3 : end], at)
+            elif data[place] == 0:
+                self._code = 1000
+            place = end
+        self._rest = data[place:]
+
+    def send(self, message: str | bytes) -> None:
+        assert isinstance(message, bytes)
+        self._transport.write(message)
+
+    def close(self) -> None:
+        self._transport.write(b"\x00\x00\x00")
+        self._transport.close()
+
+
+async def connect_audiosocket(
+    url: str, on_message: OnMessage, on_close: Callable[[int], None]
+) -> AudioSocket:
+    """
+    Open ``audiosocket://host:port/uuid``.
+
+    Raises:
+        OSError: It could not be reached.
+    """
+    parts = urlsplit(url)
+    loop = asyncio.get_running_loop()
+    _, socket = await loop.create_connection(
+        lambda: AudioSocket(UUID(parts.path.strip("/")), on_message, on_close),
+        parts.hostname or "",
+        parts.port or 0,
+    )
     return socket

@@ -35,7 +35,7 @@ async def ready() -> str:
     return "ready"
 
 
-@app.websocket("/ws")
+@app.websocket("/telephony/twilio/agent_tone")
 async def call(socket: WebSocket) -> None:
     await socket.accept()
     speaking: asyncio.Task[None] | None = None

@@ -64,7 +64,7 @@ async def ready() -> str:
     return "ready"
 
 
-@app.websocket("/ws")
+@app.websocket("/telephony/twilio/agent_tone")
 async def call(socket: WebSocket) -> None:
     await socket.accept()
     message = json.loads(await socket.receive_text())

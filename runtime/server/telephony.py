@@ -110,7 +110,9 @@ async def announce_call(request: Request) -> Response:
             asked = None
         if not isinstance(asked, dict) or not isinstance(asked.get("agent_id"), str):
             raise InvalidRequest('The body is {"agent_id": …}.', param="agent_id")
-        agent = await services.agents.get(principal.tenant_id, asked["agent_id"])
+        agent = await services.agents.profile(principal.tenant_id, asked["agent_id"])
+        if agent.id != asked["agent_id"]:
+            raise NotFound("There is no such agent.", fix="Give the id of an agent, agent_….")
     except VivavoceError as error:
         told = {"code": error.code, "message": error.message, "fix": error.fix}
         return JSONResponse({"error": told}, status_code=error.status)

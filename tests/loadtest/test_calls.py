@@ -12,9 +12,13 @@ import pytest
 import websockets
 from websockets.asyncio.server import ServerConnection
 
-from loadtest.call import TwilioCall, mulaw_script
+from loadtest.call import FramedCall, script
+from loadtest.crowd import TRANSPORTS, WEBRTC, Plan, call_in
+from loadtest.framings import FRAMINGS, TWILIO
+from loadtest.server import Server, free_port
 from loadtest.socket import Refused, connect
 from loadtest.speech import babble, quiet
+from tests.live_server import live_server
 
 
 async def echo(socket: ServerConnection) -> None:
@@ -33,15 +37,17 @@ async def address() -> object:
 
 
 async def test_the_light_socket_speaks_websocket(address: str) -> None:
-    received: asyncio.Queue[bytes] = asyncio.Queue()
+    received: asyncio.Queue[str | bytes] = asyncio.Queue()
     closed: asyncio.Queue[int] = asyncio.Queue()
     socket = await connect(f"ws://{address}/", lambda text, _at: received.put_nowait(text), closed.put_nowait)
     sizes = (1, 125, 126, 65_535, 65_536, 200_000)
     for size in sizes:
-        socket.send_text(b"x" * size)
+        socket.send("x" * size)
     assert [len(await received.get()) for _ in sizes] == list(sizes)
     await asyncio.sleep(0.12)  # pings come meanwhile, and are answered
-    socket.send_text(b"close")
+    socket.send(b"\0\1")
+    assert await received.get() == b"\0\1"
+    socket.send("close")
     assert await closed.get() == 4001
 
 
@@ -53,9 +59,8 @@ async def test_a_server_that_refuses_is_told_apart() -> None:
 
     async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        call = TwilioCall(
-            f"ws://127.0.0.1:{port}/", mulaw_script(babble(0.1, rate=8_000), quiet(0.1, rate=8_000)), number=1
-        )
+        said = script(TWILIO, babble(0.1, rate=8_000), quiet(0.1, rate=8_000))
+        call = FramedCall(TWILIO, f"ws://127.0.0.1:{port}/", said, name="1", number=1)
         await call.dial()
         assert call.record.refused == "503 Service Unavailable"
         with pytest.raises(Refused):
@@ -70,8 +75,8 @@ def test_callers_say_the_same_in_every_run() -> None:
 
 
 def test_a_script_is_speech_and_then_silence() -> None:
-    script = mulaw_script(babble(0.4, rate=8_000), quiet(0.6, rate=8_000))
-    assert (script.speaking, len(script.packets)) == (20, 50)
+    said = script(TWILIO, babble(0.4, rate=8_000), quiet(0.6, rate=8_000))
+    assert (said.speaking, len(said.packets)) == (20, 50)
 
 
 def test_a_small_run_ends_with_a_table_and_files(tmp_path: Path) -> None:
@@ -81,3 +86,36 @@ def test_a_small_run_ends_with_a_table_and_files(tmp_path: Path) -> None:
     assert "vivavoce" in ran.stdout
     assert (tmp_path / "load.json").exists()
     assert (tmp_path / "load.png").exists()
+
+
+async def test_every_transport_is_spoken_to_our_server(tmp_path: Path) -> None:
+    """All of them at the same time, two calls each: everyone comes up, and hears the tone to the end."""
+    port = free_port()
+    with live_server(tmp_path, audiosocket_port=port) as running:
+        key, address = running.sandbox_key(), running.url.partition("://")[2]
+        server = Server("ours", address, agent="agent_tone", key=key)
+        names = await asyncio.to_thread(server.expect, 2)
+        roots = {"audiosocket": f"audiosocket://127.0.0.1:{port}/", WEBRTC: f"http://{address}"}
+        plans = [
+            Plan(
+                transport=transport,
+                url=roots.get(transport, f"ws://{address}"),
+                agent="agent_tone",
+                steady=True,
+                calls=2,
+                names=names if transport == "audiosocket" else (),
+                settle=1.5,
+                measure=1.0,
+                key=key,
+                speech_seconds=0.2,
+                silence_seconds=0.4,
+            )
+            for transport in TRANSPORTS
+        ]
+        results = dict(zip(TRANSPORTS, await asyncio.gather(*map(call_in, plans)), strict=True))
+    for transport, result in results.items():
+        for record in result.records:
+            assert (record.refused, record.closed) == ("", 0), transport
+            assert sum(record.seconds) > 0.7, transport
+            assert record.answered > 0, transport
+    assert set(TRANSPORTS) == {*FRAMINGS, WEBRTC}

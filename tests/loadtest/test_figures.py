@@ -31,7 +31,7 @@ def steady(*, seconds: float = 5.0, stall_at: float | None = None, stall: float 
 def measured(*records: Record, ended: float = 4.9, agent_pauses: bool = False) -> Row:
     result = Result(began=1.0, ended=ended, records=list(records), cpu_seconds=0.4, late=0.002)
     usage = Usage(cpu_seconds=1.95, rss_bytes=100 * 2**20)
-    return row([result], server="ours", usage=usage, seconds=3.9, steady=not agent_pauses)
+    return row([result], server="ours", transport="twilio", usage=usage, seconds=3.9, steady=not agent_pauses)
 
 
 def test_calls_on_the_grid_have_no_silence_and_no_lateness() -> None:
