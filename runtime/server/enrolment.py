@@ -12,6 +12,7 @@ from runtime import metrics
 from runtime.clock import Clock
 from runtime.errors import AtCapacity, EnrolmentError, VivavoceError, WorkerDied
 from runtime.server.leadership import Leadership
+from runtime.server.webhooks import announce
 from runtime.store.blobs import BlobNotFound, Blobs
 from runtime.store.database import Database, Transaction
 from runtime.store.ids import new_id
@@ -314,6 +315,7 @@ class Enrolments:
             if to is not VoiceState.READY:
                 await store.ledger.refund(tenant_id, kind="clone", ref=voice_id, at=now)
             await store.audit.append(tenant_id, verb=f"voice.{to}", object=voice_id, at=now)
+            await _announce_voice(store, tenant_id, voice_id, row, to, at=now)
         return moved
 
     async def _again(self, step: _Step, died: WorkerDied) -> bool:
@@ -345,6 +347,17 @@ class Enrolments:
             # The store itself fails. The row stays pending until the next start begins it again.
             log.exception("could not record that %s failed", step.voice_id)
         return False
+
+
+async def _announce_voice(
+    store: Transaction, tenant_id: str, voice_id: str, row: VoiceRow | None, to: VoiceState, *, at: float
+) -> None:
+    voice: dict[str, Any] = {"voice_id": voice_id, "name": row.name if row is not None else None}
+    if to is VoiceState.READY:
+        await announce(store, tenant_id, "voice.ready", voice, at=at)
+    else:
+        voice["failure"] = row.reason if row is not None else None
+        await announce(store, tenant_id, "voice.failed", voice, at=at)
 
 
 async def load_uploads(blobs: Blobs, row: VoiceRow) -> Sequence[Upload]:

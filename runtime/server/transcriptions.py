@@ -1,7 +1,7 @@
 """
 Recordings that are transcribed in the background.
 
-The row is the truth. A server claims a job for a minute at a time and says so again while it works; one that
+The row is the truth. A server claims a job for a moment at a time and says so again while it works; one that
 dies leaves its job to the next, and a recording that takes three servers down with it has failed. The sound
 is deleted when its words are there, or cannot be had.
 """
@@ -40,7 +40,7 @@ MOST_UNFINISHED = 100
 MOST_ATTEMPTS = 3
 """Times a recording may take its server down before it is given up."""
 
-CLAIM_SECONDS = 60.0
+CLAIM_SECONDS = 20.0
 POLL_SECONDS = 0.5
 BUSY_SECONDS = 5.0
 """How long a job waits where interactive requests have the recogniser."""

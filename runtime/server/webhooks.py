@@ -2,7 +2,7 @@
 Tells tenants' servers what happened, at least once, signed.
 
 An event is written into the outbox in the transaction that makes it true, so it is sent if, and only if, that
-was kept. Whoever sends it claims it for a minute first; a server that dies meanwhile leaves it to the next
+was kept. Whoever sends it claims it for a moment first; a server that dies meanwhile leaves it to the next
 one. What is sent twice has the same ``id`` and the same bytes.
 """
 
@@ -51,7 +51,7 @@ MOST_WEBHOOKS = 20
 ANSWER_SECONDS = 10.0
 """Longest wait for an answer."""
 
-CLAIM_SECONDS = 60.0
+CLAIM_SECONDS = 20.0
 """After that a claimed delivery is anybody's again: longer than an attempt takes."""
 
 POLL_SECONDS = 0.5
