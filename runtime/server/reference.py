@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from html import escape
+from http import HTTPStatus
 from typing import Any
 
 from fastapi.openapi.utils import get_openapi
@@ -41,6 +42,7 @@ PHRASES = {
     408: "The body stopped coming.",
     409: "Not in the present state of the object, or of another request with this `Idempotency-Key`.",
     413: "The body is too large.",
+    415: "A body of this kind is not taken here.",
     422: "The request was understood, and what it carries cannot be used.",
     429: "Too many requests, or too many at once.",
     500: "Something went wrong on our side.",
@@ -100,7 +102,8 @@ def _refusal(dialect: Dialect, status: int, schemas: dict[str, Any]) -> dict[str
     schemas |= schema.pop("$defs", {})
     schemas[shape.model.__name__] = schema
     pointer = {"$ref": SCHEMA.format(model=shape.model.__name__)}
-    return {"description": PHRASES[status], "content": {shape.media_type: {"schema": pointer}}}
+    said = PHRASES.get(status, f"{HTTPStatus(status).phrase}.")
+    return {"description": said, "content": {shape.media_type: {"schema": pointer}}}
 
 
 def _scheme(dialect: Dialect) -> dict[str, str]:
