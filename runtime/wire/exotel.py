@@ -28,6 +28,7 @@ class ExotelStream(MediaStream):
         media_format="media_format",
         sample_rate="sample_rate",
         parameters="custom_parameters",
+        sequence="sequence_number",
     )
     # The least a message may hold is the whole grain of the last one, too.
     packing = Packing(seconds=10 * PTIME, grain=10 * PTIME)

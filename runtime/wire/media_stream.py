@@ -8,6 +8,7 @@ and in a word or two; :class:`Spelling` says how, and a carrier's own file says 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from json.encoder import encode_basestring_ascii as quoted
@@ -30,6 +31,9 @@ from runtime.wire.telephony import (
     WireMessage,
 )
 
+REMEMBERED_KEYS = 32
+"""Messages with a key whose numbers are remembered, so that one that comes twice is no second key."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spelling:
@@ -49,6 +53,7 @@ class Spelling:
     media_format: str = "mediaFormat"
     sample_rate: str = "sampleRate"
     parameters: str = "customParameters"
+    sequence: str = "sequenceNumber"
     returned_mark: str = "mark"
     """The event by which a mark comes back."""
 
@@ -70,6 +75,7 @@ class MediaStream:
         self._arrived: Arrival | None = None
         self._sample_bytes = 1
         self._media_head = ""
+        self._key_numbers: deque[str] = deque(maxlen=REMEMBERED_KEYS)
 
     @property
     def late(self) -> int:
@@ -98,7 +104,7 @@ class MediaStream:
         if event == "media":
             return self._media(parsed)
         if event == "dtmf":
-            return KeyPressed(fields.key(fields.child(parsed, "dtmf")))
+            return self._key(parsed)
         return MarkReturned(self._mark_name(parsed))
 
     def replies(self) -> Sequence[WireMessage]:
@@ -191,6 +197,16 @@ class MediaStream:
             raise UnexpectedMessage(f"media of another stream, {str(stream_id)[:64]}")
         assert self._arrived is not None
         return self._arrived.push(media, fields.audio(media, "payload", sample_bytes=self._sample_bytes))
+
+    def _key(self, message: Mapping[str, Any]) -> KeyPressed | None:
+        """The key; None where the same message came before, by its number."""
+        pressed = KeyPressed(fields.key(fields.child(message, "dtmf")))
+        number = message.get(self.spelling.sequence)
+        if number is not None:
+            if str(number) in self._key_numbers:
+                return None
+            self._key_numbers.append(str(number))
+        return pressed
 
     def _require_start(self, event: str) -> None:
         if self.stream_id is None or self.stopped:

@@ -42,6 +42,7 @@ class TelnyxStream(MediaStream):
         media_format="media_format",
         sample_rate="sample_rate",
         parameters="custom_parameters",
+        sequence="sequence_number",
     )
 
     def mark(self, name: str) -> str:
