@@ -24,7 +24,7 @@ class Timers:
         """Call ``then`` at ``when``, monotonic seconds; at once, from the loop, where that has passed."""
         self.stop(name)
         delay = max(0.0, when - self._clock.now())
-        self._timers[name] = asyncio.get_running_loop().call_later(delay, self._ring, name, then)
+        self._timers[name] = asyncio.get_running_loop().call_later(delay, self._ring, name, when, then)
 
     def stop(self, name: str) -> None:
         """Forget it. A timer that is not set is no error."""
@@ -36,6 +36,10 @@ class Timers:
         for name in list(self._timers):
             self.stop(name)
 
-    def _ring(self, name: str, then: Callable[[], None]) -> None:
+    def _ring(self, name: str, when: float, then: Callable[[], None]) -> None:
+        if self._clock.now() < when:
+            # Loops that count in milliseconds (uvloop) ring a little early: who asks the clock would be told
+            # that it is not time yet, and never be called again.
+            return self.set(name, when, then)
         del self._timers[name]
-        then()
+        return then()

@@ -10,44 +10,15 @@ import asyncio
 import json
 import sys
 
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Page
+from talk_browser import PATIENCE_MS, captions, say, talk_page
 
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--use-fake-ui-for-media-stream",
-    "--use-fake-device-for-media-stream",
-    "--autoplay-policy=no-user-gesture-required",
-    "--allow-loopback-in-peer-connection",
-    "--disable-features=WebRtcHideLocalIpsWithMdns",
-)
 LOUD_DBFS = -40.0
-PATIENCE_MS = 30_000
 
 
 async def main(task: dict[str, str]) -> None:
     """Hold the call and report it."""
-    faults: list[str] = []
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=task["browser"],
-            # The page's own meters are what hears the agent here.
-            ignore_default_args=["--mute-audio"],
-            args=[*FLAGS, f"--use-file-for-fake-audio-capture={task['microphone']}%noloop"],
-        )
-        context = await browser.new_context(
-            permissions=["microphone"], viewport={"width": 1100, "height": 900}
-        )
-        page = await context.new_page()
-        page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        await page.goto(task["url"])
-        await page.fill("#key", task["key"])
-        await page.click("#account button[type=submit]")
-        await page.wait_for_function("!document.getElementById('talk').disabled")
-        await page.select_option("#agent", task["agent"])
-        await page.check(f"input[value={task['transport']}]")
+    async with talk_page(task) as (page, faults):
         await page.click("#talk")
         report = await converse(page)
         await page.screenshot(path=task["screenshot"], full_page=True)
@@ -55,9 +26,9 @@ async def main(task: dict[str, str]) -> None:
         report["phone_overflow"] = await page.evaluate(
             "document.documentElement.scrollWidth > document.documentElement.clientWidth"
         )
+        await page.screenshot(path=task["screenshot"].replace(".png", "-phone.png"), full_page=True)
         await page.click("#hangup")
         report["status"] = await page.inner_text("#status")
-        await browser.close()
     sys.stdout.write(json.dumps({**report, "faults": faults}))
 
 
@@ -68,16 +39,12 @@ async def converse(page: Page) -> dict[str, object]:
     await page.wait_for_function(
         "document.querySelector('[data-figure=gap]').textContent !== '–'", timeout=PATIENCE_MS
     )
-    await page.fill("#text", "Thank you.")
-    await page.click("#type button")
+    await say(page, "Thank you.")
     await page.wait_for_selector("#captions .agent:nth-of-type(4)", timeout=PATIENCE_MS)
     await asyncio.sleep(1.0)  # let some of it be heard
     heard.cancel()
-    lines = await page.eval_on_selector_all(
-        "#captions li", "lines => lines.map(line => [line.className, line.lastElementChild.textContent])"
-    )
     return {
-        "captions": lines,
+        "captions": await captions(page),
         "gap": await page.inner_text("[data-figure=gap]"),
         "loss": await page.inner_text("[data-figure=loss]"),
         "agent_was_loud": LOUD["agent"],
