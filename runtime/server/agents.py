@@ -182,10 +182,10 @@ class AgentService:
         if self._steady and agent_id in STEADY_AGENTS:
             return self._steady_profile(agent_id, "")
         async with self._database.read() as store:
-            row = await store.agents.find_anywhere(agent_id)
-        if row is None:
+            tenant_id = await store.agents.owner(agent_id)
+        if tenant_id is None:
             raise no_such_agent()
-        return self._profile(_agent(row))
+        return self._profile(await self.get(tenant_id, agent_id))
 
     def _steady_profile(self, agent_id: str, tenant_id: str) -> AgentProfile:
         return AgentProfile(

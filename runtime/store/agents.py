@@ -25,9 +25,13 @@ class Agents:
         query = select(AgentRow).where(AgentRow.tenant_id == tenant_id, AgentRow.id == agent_id)
         return await self._session.scalar(query.with_for_update() if lock else query)
 
-    async def find_anywhere(self, agent_id: str) -> AgentRow | None:
-        """Whosever it is: a carrier that dials an agent has no key."""
-        return await self._session.scalar(select(AgentRow).where(AgentRow.id == agent_id))
+    async def owner(self, agent_id: str) -> str | None:
+        """
+        The tenant whose agent is called.
+
+        Not told a tenant, as it finds one out: a carrier that dials an agent has no key of the tenant's.
+        """
+        return await self._session.scalar(select(AgentRow.tenant_id).where(AgentRow.id == agent_id))
 
     async def page(self, tenant_id: str, *, limit: int, after: str | None = None) -> Sequence[AgentRow]:
         """Newest first; ``after`` is the id of the last agent of the page before."""

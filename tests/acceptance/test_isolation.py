@@ -1,24 +1,19 @@
-"""
-Two tenants attack each other through every address that takes an id.
-
-The addresses come from the application's own route table, so a new one is attacked by default: whoever adds
-a parameter that is not known here is told so.
-"""
+"""Two tenants attack each other through every address that takes an id: see :mod:`tests.attacks`."""
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import httpx
 import pytest
 from fastapi.routing import APIRoute
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import connect
 
-from runtime.server.dialects import elevenlabs
 from runtime.server.dialects.catalogue import DIALECTS
 from runtime.server.dialects.route import Access
-from tests.acceptance.test_omni import call, kept_call
-from tests.acceptance.test_pyai import enrol
+from tests import attacks
+from tests.attacks import Attack, like, seen
 from tests.live_server import LiveServer
 
 ROUTES = [
@@ -31,7 +26,7 @@ ROUTES = [
 ]
 
 OPEN = {"/v1/sandbox/keys", "/v1/voices/{id}/sample", "/v1/files/{token}"}
-"""Addresses that ask for no key, on purpose."""
+"""Addresses that ask for no key, on purpose: they give out only what is public, or what they have signed."""
 
 HARMLESS = {
     "/v1/agents/{agent_id}/voice/design/generate-script",
@@ -40,88 +35,61 @@ HARMLESS = {
 }
 """Addresses that change and cost nothing, whatever their method: any key will do."""
 
-BODIES: dict[str, dict[str, Any]] = {
-    "/v1/agents/{agent_id}/voice/clone": {"name": "x", "audio_base64": "UklGRg=="},
-    "/v1/agents/{agent_id}/voice/design": {"generation_id": "gen_x", "name": "x"},
-    "/v1/agents/{agent_id}/voice/design/generate-description": {"gender": "male"},
-    "/v1/agents/{agent_id}/voice/design/generate-samples": {"text": "x"},
-    "/v1/agents/{agent_id}/voice/integrations/elevenlabs": {"api_key": "x"},
-    "/v1/agents/{agent_id}/voice/integrations/elevenlabs/test": {"api_key": "x"},
-    "/v1/agents/{agent_id}/voice/{voice_id}/preview": {"text": "x"},
-    "/v1/audio/voice_consents/{id}": {"name": "x"},
-    "/v1/voice/design/{id}/save": {"candidate_id": "c1", "name": "x"},
+ELSEWHERE = {
+    "/docs/{dialect}": "public",
+    "/openapi/{dialect}.json": "public",
+    "/telephony/{carrier}/{agent_id}": "a carrier's own proof lets it in: tests/server/test_telephony.py",
+    "/telephony/{carrier}/{agent_id}/voice": "the same",
+    "/telephony/{carrier}/{agent_id}/transfer": "the same",
+    "/v1/realtime/calls/{call_id}": "tests/server/test_webrtc.py, and below",
+    "/v1/realtime/calls/{call_id}/hangup": "the same",
+    "/v1/text-to-speech/{voice_id}/stream-input": "below",
+    "/v1/text-to-speech/{voice_id}/multi-stream-input": "below",
 }
-SPOKEN: dict[str, Any] = {"text": "x"}
+"""Addresses with ids that no OpenAPI document has, and where they are attacked."""
 
+SOCKETS = (
+    "/v1/text-to-speech/{id}/stream-input",
+    "/v1/text-to-speech/{id}/multi-stream-input",
+    "/v1/realtime?model={id}",
+    "/v1/realtime?call_id={id}",
+    "/v1/realtime?resume={id}",
+    "/v1/omni?session_label={id}",
+)
 
-def describe(case: tuple[str, APIRoute]) -> str:
-    return f"{case[0]} {case[1].path}"
-
-
-def headers(route: APIRoute, key: str) -> dict[str, str]:
-    if route.path.startswith("/v1/agents/{agent_id}/"):
-        return {"x-api-key": key}
-    if isinstance(route, elevenlabs.ElevenLabsRoute):
-        return {"xi-api-key": key}
-    return {"authorization": f"Bearer {key}"}
+NAMED: dict[str, dict[str, Any]] = {
+    "POST /v1/audio/speech": {"input": "x", "voice": "{id}"},
+    "POST /v1/agents": {"name": "x", "voice_id": "{id}"},
+    "POST /v1/agents ": {"name": "x", "voice_fallback": "{id}"},
+    "GET /v1/voice/clones?cursor={id}": {},
+    "GET /v1/agents?cursor={id}": {},
+    "GET /v1/omni/calls?cursor={id}": {},
+    "GET /v1/omni/calls?session_label={id}": {},
+    "GET /v1/audio/voice_consents?after={id}": {},
+    "GET /api/public/v1/voices?cursor={id}": {},
+}
+"""Ids that are not in the path."""
 
 
 @pytest.fixture(scope="session")
-def victim(server: LiveServer, good: bytes) -> dict[str, str]:
-    """Somebody with one of everything, and the ids of it."""
+def victim_key(server: LiveServer) -> str:
+    return server.sandbox_key()
+
+
+@pytest.fixture(scope="session")
+def theirs(server: LiveServer, victim_key: str, good: bytes) -> dict[str, str]:
+    return attacks.victim(server, victim_key, good)
+
+
+@pytest.fixture(scope="session")
+def attacker(server: LiveServer) -> tuple[str, dict[str, str]]:
+    """A key, and what is its own."""
     key = server.sandbox_key()
     with server.client(key) as client:
-        agent = client.post("/v1/agents", json={"name": "Desk"}).json()["agent_id"]
-        job = httpx.post(
-            f"{server.url}/v1/agents/{agent}/voice/tone-low/preview",
-            json={"text": "Hi"},
-            headers={"x-api-key": key},
-        )
-        consent = client.post(
-            "/v1/audio/voice_consents",
-            data={"name": "x", "language": "en"},
-            files={"recording": ("a.wav", good, "audio/wav")},
-        )
-        with call(server, key, session_label=agent) as omni:
-            omni.send(type="session_ending")
-            omni.until("session_end")
-        return {
-            "key": key,
-            "call": kept_call(client)["id"],
-            "voice": enrol(client, good)["id"],
-            "agent": agent,
-            "job": str(job.json()["user_job_id"]),
-            "consent": consent.json()["id"],
-            "apikey": client.get("/v1/keys").json()["data"][0]["id"],
-        }
+        return key, {"agent": client.post("/v1/agents", json={"name": "Mine"}).json()["agent_id"]}
 
 
-def ids(path: str, victim: dict[str, str]) -> tuple[dict[str, str], dict[str, str]]:
-    """What to put for each parameter: the victim's id, and one that never was."""
-    real, fake = {}, {}
-    for name in re.findall(r"{(\w+)}", path):
-        if name == "agent_id" or path.startswith("/v1/agents/{id}"):
-            real[name], fake[name] = victim["agent"], "agent_doesnotexist"
-        elif path.startswith("/v1/omni/calls"):
-            real[name], fake[name] = victim["call"], "sess_doesnotexist"
-        elif path.startswith("/v1/voice/design"):
-            real[name], fake[name] = "dsn_doesnotexist", "dsn_doesnoteither"
-        elif name == "job_id":
-            real[name], fake[name] = victim["job"], "123456789"
-        elif path.startswith("/v1/keys"):
-            real[name], fake[name] = victim["apikey"], "key_doesnotexist"
-        elif "voice_consents" in path:
-            real[name], fake[name] = victim["consent"], "cons_doesnotexist"
-        elif path.startswith("/v1/models"):
-            real[name], fake[name] = "no-such-model", "no-such-model"
-        elif name in ("voice_id", "voiceId", "id"):
-            real[name], fake[name] = victim["voice"], "voice_doesnotexist"
-        else:
-            raise AssertionError(f"say what {{{name}}} in {path} is, so that it can be attacked")
-    return real, fake
-
-
-@pytest.mark.parametrize("case", ROUTES, ids=describe)
+@pytest.mark.parametrize("case", ROUTES, ids=lambda case: f"{case[0]} {case[1].path}")
 def test_every_route_says_who_may_call_it(case: tuple[str, APIRoute]) -> None:
     demanded = case[1].endpoint.__access__
     assert isinstance(demanded, Access)
@@ -130,36 +98,83 @@ def test_every_route_says_who_may_call_it(case: tuple[str, APIRoute]) -> None:
         assert demanded.scope is not None
 
 
-@pytest.mark.parametrize(
-    "case", [case for case in ROUTES if "{" in case[1].path and case[1].path not in OPEN], ids=describe
-)
+def test_every_address_with_an_id_is_attacked_somewhere() -> None:
+    assert set(attacks.undocumented()) == set(ELSEWHERE)
+
+
+@pytest.mark.parametrize("attack", attacks.attacks(), ids=str)
 def test_a_foreign_id_is_answered_like_one_that_never_was(
-    server: LiveServer, victim: dict[str, str], key: str, case: tuple[str, APIRoute]
+    server: LiveServer, theirs: dict[str, str], attacker: tuple[str, dict[str, str]], attack: Attack
 ) -> None:
-    method, route = case
-    real, fake = ids(route.path, victim)
-    body = BODIES.get(route.path, SPOKEN if "text-to-speech" in route.path else {})
-    query = {"workspaceId": "1"} if route.path.startswith("/api/voices") else {}
-
-    def ask(values: dict[str, str], with_key: str) -> tuple[int, str]:
-        path = route.path.format(**values)
-        answer = httpx.request(
-            method, f"{server.url}{path}", headers=headers(route, with_key), json=body, params=query
-        )
-        text = re.sub(r"req_\w+|\d{4}-\d\d-\d\dT[\d:.]+Z", "", answer.text)
-        for value in values.values():
-            text = text.replace(value, "ID")
-        return answer.status_code, text
-
-    status, text = ask(real, key)
-    assert status == 404
-    assert (status, text) == ask(fake, key)
-    assert ask(real, "vv_test_wrong")[0] == 401
+    key, mine = attacker
+    with server.client() as client:
+        for values in attack.targets(mine, theirs):
+            foreign = set(values.values()) - set(mine.values())
+            wrong = {name: like(value) if value in foreign else value for name, value in values.items()}
+            answer = attack.send(client, values, key)
+            assert answer.status_code == 404, answer.text
+            assert seen(answer, values) == seen(attack.send(client, wrong, key), wrong)
+        assert attack.send(client, values, "vv_test_wrong").status_code == 401
+        assert attack.send(client, values, None).status_code in (401, 405)  # 405: not in PyAI's
 
 
-def test_the_victim_still_has_everything(server: LiveServer, victim: dict[str, str]) -> None:
-    with server.client(victim["key"]) as client:
-        assert client.get(f"/v1/voice/clones/{victim['voice']}").json()["status"] == "ready"
-        assert client.get(f"/v1/agents/{victim['agent']}").json()["name"] == "Desk"
-        assert client.get(f"/v1/audio/voice_consents/{victim['consent']}").json()["name"] == "x"
+@pytest.mark.parametrize("named", NAMED)
+def test_a_foreign_id_in_a_body_or_query_is_one_that_never_was(
+    server: LiveServer, theirs: dict[str, str], attacker: tuple[str, dict[str, str]], named: str
+) -> None:
+    method, path = named.split(" ", 1)
+
+    def ask(client: httpx.Client, id: str) -> tuple[int, dict[str, str], str]:
+        body = {name: value.format(id=id) for name, value in NAMED[named].items()}
+        return seen(client.request(method, path.strip().format(id=id), json=body or None), {"id": id})
+
+    with server.client(attacker[0]) as client:
+        for id in theirs.values():
+            assert ask(client, id) == ask(client, like(id))
+
+
+@pytest.mark.parametrize("path", SOCKETS)
+def test_a_socket_tells_a_foreign_id_from_a_wrong_one_in_nothing(
+    server: LiveServer, theirs: dict[str, str], attacker: tuple[str, dict[str, str]], path: str
+) -> None:
+    for id in (theirs["agent"], theirs["voice"], theirs["call"]):
+        assert dial(server, path, id, attacker[0]) == dial(server, path, like(id), attacker[0])
+    assert dial(server, path, theirs["agent"], "vv_test_wrong")[0] in (401, 1008)
+
+
+def dial(server: LiveServer, path: str, id: str, key: str) -> tuple[int, str]:
+    """How a socket is refused, or what it says first and how it ends."""
+    url = server.url.replace("http", "ws") + path.format(id=id)
+    try:
+        with connect(url, additional_headers={"authorization": f"Bearer {key}"}) as socket:
+            if "stream-input" in path:
+                socket.send('{"text": " "}')
+                socket.send('{"text": "Hello. "}')
+                socket.send('{"text": ""}')
+            first = socket.recv(timeout=10)
+            if "error" not in str(first):  # a name that is no id of ours opens a plain agent
+                return 101, ""
+            socket.recv(timeout=10)
+    except InvalidStatus as refused:
+        return refused.response.status_code, refused.response.body.decode().replace(id, "ID")
+    except ConnectionClosed as closed:
+        return closed.rcvd.code if closed.rcvd else 1006, str(first).replace(id, "ID")
+    raise AssertionError(f"{path} talks to a stranger")
+
+
+@pytest.mark.parametrize("method", ["PATCH", "DELETE", "POST"])
+def test_calls_on_webrtc_are_nobody_elses(
+    server: LiveServer, attacker: tuple[str, dict[str, str]], method: str
+) -> None:
+    path = "/v1/realtime/calls/rtc_u0_doesnotexist" + ("/hangup" if method == "POST" else "")
+    with server.client(attacker[0]) as client:
+        assert client.request(method, path, content=b"").status_code in (400, 404)
+
+
+def test_the_victim_still_has_everything(server: LiveServer, theirs: dict[str, str], victim_key: str) -> None:
+    with server.client(victim_key) as client:
+        assert client.get(f"/v1/voice/clones/{theirs['voice']}").json()["status"] == "ready"
+        assert client.get(f"/v1/agents/{theirs['agent']}").json()["name"] == "Desk"
+        assert client.get(f"/v1/audio/voice_consents/{theirs['consent']}").json()["name"] == "x"
+        assert client.get(f"/v1/webhooks/{theirs['webhook']}").status_code == 200
         assert client.get("/v1/me").status_code == 200

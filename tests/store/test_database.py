@@ -96,7 +96,7 @@ def test_no_repository_has_a_look_up_without_a_tenant() -> None:
         "ExpiredRecordings": {"older_than"},  # the server itself, all the time
         "Outbox": {"claim", "next_due", "forget"},
         "DueTranscriptions": {"any", "claim"},
-        "Agents": {"find_anywhere"},  # a carrier dials an agent by its unguessable id and has no key
+        "Agents": {"owner"},  # finds out who is called, by an agent's unguessable id
     }
     transaction = Transaction(None)  # type: ignore[arg-type]
     checked = 0
