@@ -113,7 +113,6 @@ class TranscriptionJobs:
             RecognitionError: This server recognises no speech.
             RateLimited: As many of the tenant's jobs wait as may.
         """
-        self._transcriber.require_recognizer()
         if (order.data is None) == (order.audio_url is None):
             raise InvalidRequest(
                 "Exactly one of file and audio_url is needed.", param="file", fix="send one of them"
@@ -124,6 +123,7 @@ class TranscriptionJobs:
             await self._webhooks.check_url(order.webhook_url, param="webhook_url")
         if order.audio_url is not None:
             await self._webhooks.check_url(order.audio_url, param="audio_url")
+        self._transcriber.require_recognizer()
         if order.once is not None and (made := await self._made_once(tenant_id, order.once)) is not None:
             return made, None if made.secret is None else self._secrets.decrypt(made.secret)
         secret = new_secret() if order.webhook_url is not None else None

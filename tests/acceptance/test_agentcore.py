@@ -374,3 +374,28 @@ def test_an_agent_of_somebody_else_is_404_everywhere(server: LiveServer, core: h
     ):
         foreign = httpx.request(method, f"{core.base_url}{path[1:]}", headers=stranger, json={})
         error(foreign, 404, "not_found")
+
+
+def test_c25_the_credential_header_says_whose_agents_these_are(server: LiveServer, key: str) -> None:
+    with httpx.Client(base_url=server.url, headers={"x-api-key": key}, timeout=30) as core_client:
+        made = core_client.post("/v1/agents", json={"name": "Desk", "personality": "Kind."})
+        assert made.status_code == 201, made.text
+        agent_id = made.json()["agent_id"]
+        listed = core_client.get("/v1/agents").json()
+        assert [row["agent_id"] for row in listed["agents"]] == [agent_id]
+        assert "default_user_voice" in listed["agents"][0]
+        assert (
+            core_client.get(f"/v1/agents/{agent_id}").json()
+            == core_client.get(f"/v1/agents/{agent_id}/core").json()
+        )
+        error(core_client.get("/v1/agents/agent_nobody"), 404, "not_found")
+        error(core_client.post("/v1/agents", json={}), 400, "invalid_request")
+        both = core_client.get("/v1/agents", headers={"authorization": f"Bearer {key}"}).json()
+        assert both["object"] == "list"
+        with server.client(key) as bearer:
+            seen = bearer.get(f"/v1/agents/{agent_id}").json()
+            assert (seen["object"], seen["persona_system_prompt"]) == ("agent", "Kind.")
+            assert bearer.get("/d/agentcore/v1/agents").status_code == 401
+        assert core_client.get("/d/pyai/v1/agents").json()["object"] == "list"
+        assert "agents" in core_client.get("/d/agentcore/v1/agents").json()
+        assert core_client.delete(f"/v1/agents/{agent_id}").status_code == 204

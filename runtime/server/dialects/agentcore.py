@@ -22,11 +22,9 @@ from runtime.errors import (
     InvalidRequest,
     NotFound,
     RateLimited,
-    RequestError,
     VivavoceError,
     VoiceNotFound,
 )
-from runtime.server.agents import Agent
 from runtime.server.auth import Scheme
 from runtime.server.dialects.judgement import ReasonJson
 from runtime.server.dialects.pyai import public_url
@@ -162,17 +160,6 @@ class PreviewJob(TypedDict):
 
 class Enqueued(TypedDict):
     user_job_id: int
-
-
-class Core(TypedDict):
-    agent_id: str
-    name: str
-    description: str | None
-    personality: str | None
-    greeting: str | None
-    language: str | None
-    voice_id: str | None
-    default_user_voice: str | None
 
 
 # --- library ------------------------------------------------------------------------------------------------
@@ -468,76 +455,6 @@ async def enqueue_preview(
         caller.tenant_id, agent_id=agent_id, voice=voice_id, text=body.text, remote=remote
     )
     return {"user_job_id": job_id}
-
-
-# --- the agent itself ---------------------------------------------------------------------------------------
-
-
-class CoreBody(BaseModel):
-    """Present members are set, null ones cleared, absent ones left alone."""
-
-    name: Annotated[str | None, Field(min_length=1, max_length=200)] = None
-    description: str | None = None
-    personality: str | None = None
-    greeting: Annotated[str | None, Field(max_length=1_000)] = None
-    language: Annotated[str | None, Field(max_length=35)] = None
-    voice_id: Annotated[str | None, Field(max_length=255)] = None
-    voice: Annotated[str | None, Field(max_length=255)] = None
-    default_user_voice: Annotated[str | None, Field(max_length=255)] = None
-
-    def columns(self) -> dict[str, Any]:
-        sent = self.model_dump(exclude_unset=True)
-        for name, limit in (("description", 500), ("personality", 20_000)):
-            if len(sent.get(name) or "") > limit:
-                too_long = RequestError(f"{name} is longer than {limit} characters.", param=name)
-                too_long.status, too_long.code = 422, "validation_error"
-                raise too_long
-        fields: dict[str, Any] = {key: sent[key] for key in ("name", "greeting", "language") if key in sent}
-        if "personality" in sent:
-            fields["instructions"] = sent["personality"]
-        if "description" in sent:
-            fields["attributes"] = {"description": sent["description"]}
-        for alias in ("default_user_voice", "voice", "voice_id"):  # the last one that was sent wins
-            if alias in sent:
-                fields["voice_id"] = sent[alias]
-        return fields
-
-
-@router.get("/core")
-@access()
-async def get_core(caller: Caller, services: Services, agent_id: str) -> Core:
-    """The agent, flat."""
-    return core_json(await services.agents.get(caller.tenant_id, agent_id))
-
-
-@router.patch("/core")
-@access("omni:session", refuses=(422,))
-async def change_core(caller: Caller, services: Services, agent_id: str, body: CoreBody) -> Core:
-    """Give the agent another voice, or other words. The next call lives by it."""
-    fields = body.columns()
-    if "name" in fields and fields["name"] is None:
-        raise InvalidRequest("name cannot be cleared.", param="name")
-    if str(fields.get("voice_id") or "").startswith(REMOTE_PREFIX):
-        raise InvalidRequest(
-            "An ElevenLabs voice can be previewed here, but agents do not speak live in it.",
-            code="voice_not_supported",
-            param="voice_id",
-            fix="give the agent a public, designed or trained voice",
-        )
-    return core_json(await services.agents.change(caller.tenant_id, agent_id, fields))
-
-
-def core_json(agent: Agent) -> Core:
-    return {
-        "agent_id": agent.id,
-        "name": agent.name,
-        "description": agent.attributes.get("description"),
-        "personality": agent.instructions,
-        "greeting": agent.greeting,
-        "language": agent.language,
-        "voice_id": agent.voice_id,
-        "default_user_voice": agent.voice_id,
-    }
 
 
 def voice_row(voice: Voice) -> VoiceRow:

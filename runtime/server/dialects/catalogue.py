@@ -11,6 +11,7 @@ from fastapi import APIRouter
 from runtime.server import omni
 from runtime.server.dialects import (
     agentcore,
+    agentcore_agents,
     elevenlabs,
     openai,
     openai_transcriptions,
@@ -65,7 +66,7 @@ DIALECTS = (
     Dialect(
         "agentcore",
         "Agent Core voice",
-        (agentcore.router,),
+        (agentcore.router, agentcore_agents.router, agentcore_agents.shared),
         re.compile(r"(/d/agentcore|/v1/agents/[^/]+/(voice|core)(/|$))"),
         agentcore.render_error,
         agentcore.refusal,
