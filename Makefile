@@ -45,7 +45,7 @@ bench-voice: $(STAMP)
 	$(BIN)/python -m tests.bench.watermark
 
 soak: $(STAMP)
-	$(BIN)/python -m loadtest --soak 30 --steps 100
+	$(BIN)/python -m loadtest.soak
 
 load: $(STAMP)
 	$(BIN)/python -m loadtest $(if $(TRANSPORT),--transport $(TRANSPORT))

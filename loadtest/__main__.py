@@ -18,14 +18,11 @@ from typing import TypeAlias
 
 from loadtest.crowd import TRANSPORTS, WEBRTC, Plan
 from loadtest.figures import Row
-from loadtest.ramp import capacity, cores, growth, ramp
+from loadtest.ramp import capacity, cores, ramp
 from loadtest.report import HEAD, line, machine, verdict, write_chart, write_json
 from loadtest.server import Server, peer, vivavoce
 
 STEPS = "25,50,100,200,300,400,500,600,700"
-STEP_OVERHEAD = 8.0
-"""Seconds that a step takes beside what it measures: callers start, dial and settle."""
-
 EACH = "200"
 """Calls by each transport."""
 
@@ -71,11 +68,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     [int(n) for n in steps.split(",")],
                     crowds=options.callers,
                     on_row=lambda row: print(line(row), flush=True),
-                    keep_going=options.soak is not None,
                 )
                 print(verdict(mine), flush=True)
-                if options.soak is not None:
-                    print(f"memory grew by {100 * growth(mine):.1f} % from the second step to the last")
                 rows += mine
     _compare(rows)
     write_json(options.out / "load.json", rows, command="python -m loadtest " + " ".join(sys.argv[1:]))
@@ -119,12 +113,6 @@ def _options() -> argparse.ArgumentParser:
     options.add_argument(
         "--peer", action="append", default=[], help="a module of loadtest/peers to run beside ours"
     )
-    options.add_argument(
-        "--soak",
-        type=float,
-        metavar="MINUTES",
-        help="the same number of calls (the first of --steps) again and again",
-    )
     options.add_argument("--peer-steps", default=PEER_STEPS, help=f"(default {PEER_STEPS})")
     options.add_argument("--python", default=sys.executable, help="interpreter of the peers")
     options.add_argument("--only-peers", action="store_true", help="leave ours out")
@@ -142,9 +130,6 @@ def _targets(options: argparse.Namespace, core: int | None) -> list[Target]:
     every = options.transport == "all"
     transports = TRANSPORTS if every else (options.transport,)
     steps = options.steps or (EACH if every else STEPS)
-    if options.soak is not None:
-        calls = steps.split(",")[0]
-        steps = ",".join([calls] * max(3, round(options.soak * 60 / (options.seconds + STEP_OVERHEAD))))
     if options.address:
         audiosocket = f"{options.address.partition(':')[0]}:{options.audiosocket_port}"
         running = Server(

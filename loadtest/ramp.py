@@ -61,14 +61,13 @@ def ramp(
     *,
     crowds: int,
     on_row: Callable[[Row], None],
-    keep_going: bool = False,
 ) -> list[Row]:
-    """Take the steps in order, and stop after the first that did not hold, unless told to ``keep_going``."""
+    """Take the steps in order, and stop after the first that did not hold."""
     rows: list[Row] = []
     for calls in steps:
         rows.append(step(server, replace(plan, calls=calls), crowds=crowds))
         on_row(rows[-1])
-        if not rows[-1].held and not keep_going:
+        if not rows[-1].held:
             break
         time.sleep(1.0)
     return rows
@@ -77,11 +76,6 @@ def ramp(
 def capacity(rows: Sequence[Row]) -> int:
     """The most calls that were held; 0 if none were."""
     return max((row.calls for row in rows if row.held), default=0)
-
-
-def growth(rows: Sequence[Row]) -> float:
-    """Share by which memory grew from the second of equal steps to the last; the first fills caches."""
-    return rows[-1].rss_mb / rows[1].rss_mb - 1.0 if len(rows) > 2 else 0.0
 
 
 def cores() -> tuple[int | None, int | None]:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 from array import array
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,7 @@ import pytest
 from loadtest.call import Record
 from loadtest.crowd import Result
 from loadtest.figures import Row, Usage, row
-from loadtest.ramp import capacity, growth
+from loadtest.ramp import capacity
 from loadtest.report import HEAD, line, verdict, write_chart, write_json
 
 PTIME = 0.02
@@ -91,9 +90,3 @@ def test_reports_say_how_many_calls_were_held(tmp_path: Path) -> None:
     assert [entry["held"] for entry in document["rows"]] == [True, True, False]
     write_chart(tmp_path / "load.png", rows)
     assert (tmp_path / "load.png").read_bytes().startswith(b"\x89PNG")
-
-
-def test_a_soak_tells_by_how_much_memory_grew() -> None:
-    rows = [replace(measured(steady()), rss_mb=mb) for mb in (80.0, 100.0, 100.5, 101.0)]
-    assert growth(rows) == pytest.approx(0.01)
-    assert growth(rows[:2]) == 0.0
