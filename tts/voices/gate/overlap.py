@@ -8,7 +8,9 @@ ratio are one voice seen twice. What counts are stretches of 40 ms and more in w
 creaks and onsets of a single voice find a second period now and then, but not the same one twice.
 
 The method is the joint cancellation of de Cheveigné and Kawahara (1999). It finds a tenth of the time that
-two people really overlap, and of one person nothing: what it reports is evidence, not duration.
+two people really overlap, and of one person hardly anything: what it reports is evidence, not duration. Of 90
+pairs of people at once, each of at least three seconds, it finds 76 % of one sex and 80 % of two; periods are
+taken at 16 kHz because half a sample of a high voice at 8 kHz leaves a third of it uncancelled.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import irfft, next_fast_len, rfft
-from scipy.signal import butter, decimate, sosfiltfilt
+from scipy.signal import butter, sosfiltfilt
 
 from runtime.media.frame import LISTENING_RATE
 from tts.voices.gate.sound import HOP_SECONDS, Floats, Mask, Sound, spans
@@ -26,19 +28,19 @@ from tts.voices.voice import Span
 
 Lags = NDArray[np.float64]
 
-_RATE = LISTENING_RATE // 2
-_TOP_HZ = 1_500.0
+_RATE = LISTENING_RATE
+_TOP_HZ = 3_500.0
 """Above, harmonics of one voice drift out of step within a frame."""
-_WINDOW = 400
-"""Samples (50 ms) over which a period must hold."""
+_WINDOW = 640
+"""Samples (40 ms) over which a period must hold."""
 _LONGEST, _SHORTEST = _RATE // 80, _RATE // 400
-_CANDIDATES = 5
+_CANDIDATES = 8
 
 _SECOND = 0.5
 """Normalised autocorrelation of what the first voice leaves."""
 _LEFT = 0.1
 """Share of the energy that the first voice must leave."""
-_GAIN = 0.5
+_GAIN = 0.6
 """Two unrelated periods must leave at most this share of what the best related pair leaves."""
 _STEADY = 0.06
 """Octaves a track may move in 10 ms."""
@@ -71,9 +73,8 @@ def measure_overlap(sound: Sound) -> Overlap:
 
 
 def _blocks(heard: Floats, frames: NDArray[np.int64]) -> Floats:
-    """The low band around each frame, shape ``(frames, window + 2 * longest period)``, at 8 kHz."""
-    low = decimate(heard, LISTENING_RATE // _RATE, ftype="fir")
-    low = sosfiltfilt(butter(4, _TOP_HZ, fs=_RATE, output="sos"), low).astype(np.float32)
+    """The low band around each frame, shape ``(frames, window + 2 * longest period)``."""
+    low = sosfiltfilt(butter(4, _TOP_HZ, fs=_RATE, output="sos"), heard).astype(np.float32)
     span = _WINDOW + 2 * _LONGEST
     padded = np.pad(low, span)
     begin = np.minimum(frames * round(HOP_SECONDS * _RATE) + span // 2, len(padded) - span)
@@ -98,7 +99,9 @@ def _pairs(blocks: Floats) -> tuple[Lags, Lags, Mask]:
         left = np.sum(rest**2, axis=1) / energy
         other = _peaks(_autocorrelation(rest))
         octaves = np.log2(lags / lag[:, None])
-        related = (np.abs(octaves[..., None] - _SIMPLE) < 0.05).any(axis=2)
+        related = np.zeros(octaves.shape, np.bool_)
+        for ratio in _SIMPLE:
+            related |= np.abs(octaves - ratio) < 0.05
         best = np.where(related, -1.0, other)
         partner = best.argmax(axis=1)
         usable = periodic[rows, ranked[:, rank]] > 0
