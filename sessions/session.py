@@ -273,7 +273,9 @@ class Session:
             self._keyed(entry)
 
     def _keyed(self, keys: str) -> None:
+        """The entry is whole. It takes the place of a reply that what was said meanwhile has brought about."""
         self._timers.stop("keypad")
+        self._interrupt()
         self._peer.keys_pressed(keys)
         timeline = Timeline()
         timeline.mark(Mark.ENDPOINT, self._clock.now())

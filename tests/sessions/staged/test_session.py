@@ -327,6 +327,18 @@ async def test_keys_are_one_entry_and_one_turn() -> None:
         assert brain.turns[0].dtmf == "4711"
 
 
+async def test_keys_take_the_place_of_an_answer_to_what_was_said_meanwhile() -> None:
+    brain = ScriptedBrain([20.0, "to the words"], ["to the keys"])
+    async with staged(brain=brain, hears=["some words"]) as stage:
+        await stage.speak(burst(0.6))
+        stage.call.press("9")
+        await stage.speak(hush(3.0))
+        await stage.until("reply_finished", count=2)
+        assert [turn.dtmf for turn in brain.turns] == ["", "9"]
+        outcomes = [value for _, what, value in stage.peer.notes if what == "reply_finished"]
+        assert outcomes == ["interrupted", "completed"]
+
+
 async def test_the_client_commits_where_it_takes_the_turns() -> None:
     turns = replace(TURNS, detection=None, barge_in=None)
     async with staged(turns=turns, hears=["by hand"]) as stage:
