@@ -30,12 +30,30 @@ from tts.text.normalize import normalize
         ("24/7", "twenty four seven"),
         ("10-20 or 5–6", "ten to twenty or five to six"),
         ("5 - 3 = 2", "five minus three equals two"),
-        ("2*3, x^2", "two times three, x to the power of two"),
+        ("2*3, x^2", "two times three, x squared"),
         ("v1.2.3 of version 2.0.1", "version one point two point three of version two point zero point one"),
         ("No. 5, #7", "number five, number seven"),
         ("B2B, H2O, 4K, A320, iPhone15", "bee two bee, aitch two oh, four kay, ay three two zero, iPhone fifteen"),
         ("1920x1080", "one thousand nine hundred and twenty by one thousand and eighty"),
+        ("Henry VIII, John Paul II, World War II, Part IV, an IV drip", "Henry the eighth, John Paul the second, "
+         "World War two, Part four, an eye vee drip"),
+        ("In Part I agree; see Section I.", "In Part I agree; see Section one."),
+        ("Chapters II and III, pp. 12-15", "Chapters two and three, pages twelve to fifteen"),
+        ("2.3k users, 10M, 1e-5, 802.11ac", "two point three thousand users, ten million, one times ten to the "
+         "power of minus five, eight hundred and two point one one ay see"),
+        ("16:9, 50/50, 3x, 10/2=5, 10^-3", "sixteen to nine, fifty fifty, three times, ten divided by two equals "
+         "five, ten to the power of minus three"),
+        ("E=mc², 5 m², 3 sq. ft. wide", "E equals mc squared, five square meters, three square feet wide"),
+        ("the server 192.168.0.1", "the server one nine two dot one six eight dot zero dot one"),
+        # codes
+        ("code XK7-29Q, order #A-1234", "code ex kay seven, two nine cue, order number A twelve thirty four"),
+        ("the code is 482913, ending in 4242", "the code is four eight two nine one three, ending in four two four two"),
+        ("Springfield, IL 62704-1234", "Springfield, Illinois six two seven zero four, one two three four"),
+        ("call 112, 0800 123 456", "call one one two, zero eight zero zero, one two three, four five six"),
         # dates and times
+        ("Mon-Fri 9am-5pm, on Wed, 9/11", "Monday to Friday nine ay em to five pee em, on Wednesday, nine eleven"),
+        ("11.9.2001, 17:00 hrs, 45:30 min, 1h 30m", "September eleventh, two thousand and one, seventeen hundred "
+         "hours, forty five minutes and thirty seconds, one hour thirty minutes"),
         ("in 1984, 2005, 2024", "in nineteen eighty four, two thousand and five, twenty twenty four"),
         ("2024-05-01", "May first, twenty twenty four"),
         ("5/1/2024, 13/2/99", "May first, twenty twenty four, February thirteenth, nineteen ninety nine"),
@@ -55,6 +73,13 @@ from tts.text.normalize import normalize
         ("3 km, 1 kg, 100 km/h, 20°C, a 5-km run", "three kilometers, one kilogram, one hundred kilometers per "
          "hour, twenty degrees Celsius, a five kilometer run"),
         ("5'11\" tall", "five foot eleven tall"),
+        ("$5-10, $1.5-2 million, EUR 30, 5¢, $1 USD", "five to ten dollars, one point five to two million dollars, "
+         "thirty euros, five cents, one dollar"),
+        ("£12.50/month, 30 miles/hour, $60k/yr", "twelve pounds and fifty pence per month, thirty miles per hour, "
+         "sixty thousand dollars per year"),
+        ("6 ft. tall, 5 ft 7 in, 3.5\" wide, 2 tsp", "six feet tall, five foot seven, three point five inches wide, "
+         "two teaspoons"),
+        ("40.7° N", "forty point seven degrees north"),
         # telephone
         ("(555) 123-4567", "five five five, one two three, four five six seven"),
         ("+44 20 7946 0958", "plus four four, two zero, seven nine four six, zero nine five eight"),
@@ -63,7 +88,11 @@ from tts.text.normalize import normalize
         ("see https://www.example.com/docs/v2.", "see example dot com slash docs slash vee two."),
         ("bbc.co.uk", "bee bee see dot co dot you kay"),
         ("john.doe@example.org", "john dot doe at example dot org"),
+        ("report_v2.pdf in C:\\Users", "report underscore vee two dot pee dee eff in see colon backslash Users"),
         # abbreviations, acronyms
+        ("Mr. and Mrs. Smith at 1st St. and Main St. NW", "mister and missus Smith at first street and Main street "
+         "northwest"),
+        ("AT&T, Q&A, Wi-Fi, w/o or w/ sugar", "ay tee and tee, cue and ay, why fie, without or with sugar"),
         ("Dr. Smith on Main St. in St. Louis", "doctor Smith on Main street in saint Louis"),
         ("pens, e.g. red ones, etc.", "pens, for example red ones, et cetera."),
         ("The U.S. and NASA", "The you ess and nasa"),

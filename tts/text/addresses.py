@@ -10,6 +10,7 @@ from tts.text.numbers import digits
 _SIGNS = {
     ".": "dot",
     "/": "slash",
+    "\\": "backslash",
     "-": "dash",
     "_": "underscore",
     "@": "at",
@@ -42,6 +43,16 @@ def say_address(text: str) -> str:
     """
     bare = re.sub(r"^(?:[a-z][a-z0-9+.-]*://|mailto:)?(?:www\.)?", "", text, flags=re.IGNORECASE).rstrip("/")
     return " ".join(_say(token) for token in re.findall(r"[^\W\d_]+|\d+|\S", bare) if _say(token))
+
+
+def say_path(text: str) -> str:
+    """``"report_v2.pdf"`` is "report underscore vee two dot pee dee eff"."""
+    return " ".join(
+        spell(token) if number and tokens[number - 1] == "." else _say(token)
+        for tokens in [re.findall(r"[^\W\d_]+|\d+|\S", text)]
+        for number, token in enumerate(tokens)
+        if _say(token)
+    )
 
 
 def say_letters(letters: str) -> str:

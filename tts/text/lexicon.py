@@ -45,6 +45,8 @@ ABBREVIATIONS: Mapping[str, str] = MappingProxyType(
         "fig": "figure",
         "vol": "volume",
         "ext": "extension",
+        "dist": "district",
+        "misc": "miscellaneous",
         "min": "minutes",
         "max": "maximum",
         "tel": "telephone",
@@ -185,6 +187,10 @@ RESPELLED_ACRONYMS: Mapping[str, str] = MappingProxyType(
         "SQL": "sequel",
         "TOEFL": "toe full",
         "WIFI": "why fie",
+        "NE": "northeast",
+        "NW": "northwest",
+        "SE": "southeast",
+        "SW": "southwest",
         "YAML": "yamel",
     }
 )
@@ -201,3 +207,22 @@ SHOUTED_WORDS = frozenset(
     ).split()
 )
 """Short words people write in capitals for emphasis; other short capitals are spelled out."""
+
+NUMBERED = frozenset(
+    (  # noqa: SIM905
+        "act annex appendix article book chapter class division episode figure grade group level mark part "
+        "phase scene season section stage step table tier title type unit vol volume war ward"
+    ).split()
+)
+"""Words whose Roman numeral is a plain number: "World War II", "Section V"."""
+
+REGNAL_NAMES = frozenset(
+    (  # noqa: SIM905
+        "Albert Alexander Alfonso Anne Benedict Boniface Carl Catherine Charles Christian Clement "
+        "Constantine Edward Elizabeth Ferdinand Francis Franz Frederick George Gregory Gustav Harald "
+        "Henri Henry Innocent Ivan James Jan John Joseph Juan Julius Leo Leopold Louis Ludwig Mary "
+        "Maximilian Nicholas Olav Otto Paul Peter Philip Pius Ramesses Ramses Richard Robert Rudolf "
+        "Sixtus Stephen Thutmose Umberto Urban Victor Wilhelm William"
+    ).split()
+)
+"""Names that kings and popes have had more than once: "Henry VIII" is the eighth."""
