@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
+from typing import Any
 
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
@@ -54,6 +55,7 @@ from runtime.server.webrtc_calls import WebRtcCalls
 from runtime.settings import Settings
 from runtime.store.blobs import Blobs
 from runtime.store.database import Database
+from runtime.transport.direct import BETWEEN
 from runtime.transport.loop_lag import LoopLag
 from runtime.transport.pacer import Pacer
 from runtime.workers import WorkerProcess
@@ -82,7 +84,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None, place: Place |
     clock = clock or SystemClock()
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[Mapping[str, Any]]:
         async with AsyncExitStack() as stack:
             leadership = Leadership(place.leader_lock if place else None)
             stack.callback(leadership.leave)
@@ -94,7 +96,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None, place: Place |
                 )
                 await app.state.exchange.start()
                 stack.push_async_callback(app.state.exchange.close)
-            yield
+            yield {BETWEEN: app.state.services.pacer.between_messages}
             app.state.services = None
 
     app = FastAPI(

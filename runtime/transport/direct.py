@@ -7,7 +7,8 @@ data frames are parsed in place and may be handed to a callback in the same turn
 frames go straight to the transport. Everything else (the handshake, control frames, fragments, whatever is
 wrong) is left to uvicorn and the ``websockets`` library, byte for byte.
 
-Applications that know nothing of this see the same ASGI as before.
+Applications that know nothing of this see the same ASGI as before. One that has work which may not wait until
+all that came in has been read puts it in its lifespan's state, under :data:`BETWEEN`.
 """
 
 from __future__ import annotations
@@ -41,6 +42,9 @@ USUAL = bytes((FIN | Opcode.TEXT, MASKED | 126))
 USUAL_HEAD = 8
 """Bytes before its payload: these two, two of length, four of mask."""
 
+BETWEEN = "vivavoce.between_messages"
+"""Key of the lifespan's state under which stands what is to be called after each message that came in."""
+
 CLOSE_PATIENCE = 2.0
 """Seconds a peer has to take the close message."""
 
@@ -52,6 +56,7 @@ class DirectProtocol(WebSocketsSansIOProtocol):
         super().__init__(*args, **kwargs)
         self.on_message: OnMessage | None = None
         self.line: DirectLine | None = None
+        self._between: Callable[[], None] = self.app_state.get(BETWEEN, _nothing)
         self._rest = bytearray()
         # Bytes the frame at the head of _rest needs before it can be taken.
         self._needed = 2
@@ -170,6 +175,7 @@ class DirectProtocol(WebSocketsSansIOProtocol):
         except Exception as error:
             assert self.line is not None
             self.line.fail(error)
+        self._between()
 
 
 def _opens_fragments(first: int, before: bool) -> bool:
@@ -267,4 +273,8 @@ class DirectLine:
 
 
 def _deaf(_message: str | bytes) -> None:
+    pass
+
+
+def _nothing() -> None:
     pass

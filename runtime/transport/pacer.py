@@ -14,6 +14,9 @@ __all__ = ["FrameSink", "Pacer"]
 
 log = logging.getLogger(__name__)
 
+MESSAGES = 32
+"""Messages that may come in before it is looked whether frames are due: a third of a millisecond of work."""
+
 
 class Pacer:
     """
@@ -32,6 +35,7 @@ class Pacer:
         self._timer: asyncio.TimerHandle | None = None
         self._armed_for = math.inf
         self._polling = False
+        self._messages = 0
 
     def __len__(self) -> int:
         """Open streams."""
@@ -50,6 +54,22 @@ class Pacer:
     def open(self, sink: FrameSink, *, rate: int, lead: float, ptime: float = PTIME) -> Playout:
         """Add a call. Its frames go to ``sink`` until the playout is closed."""
         return self._scheduler.open(sink, rate=rate, lead=lead, ptime=ptime)
+
+    def between_messages(self) -> None:
+        """
+        To be called after each message that came in.
+
+        An event loop reads every socket that has something before it looks at its timers: with hundreds of
+        callers, and most of all after a stall, that is many milliseconds. What comes due meanwhile leaves
+        from here.
+        """
+        self._messages += 1
+        if self._messages < MESSAGES:
+            return
+        self._messages = 0
+        if self._timer is not None and self._armed_for <= self._clock.now():
+            self._timer.cancel()
+            self._poll()
 
     async def drained(self, playout: Playout) -> None:
         """Return when all that was pushed has been heard by the clock, or was cleared or closed."""

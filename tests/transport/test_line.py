@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import pytest
@@ -16,7 +17,7 @@ from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket
 from websockets.asyncio.client import ClientConnection
 
-from runtime.transport.direct import DirectLine, DirectProtocol
+from runtime.transport.direct import BETWEEN, DirectLine, DirectProtocol
 from runtime.transport.line import AsgiLine, Line, open_line
 from runtime.transport.websocket import TRY_AGAIN_LATER
 from tests.transport.serving import served
@@ -188,6 +189,7 @@ async def test_a_reader_that_stopped_is_given_up_and_others_are_untouched(dial: 
         (b"\xc1\x81\x00\x00\x00\x00x", 1002),  # an extension bit nobody agreed on
         (b"\x83\x80\x00\x00\x00\x00", 1002),  # an opcode that does not exist
         (b"\x81\x82\x00\x00\x00\x00\xff\xff", 1007),  # text that is not UTF-8
+        (b"\x81\xfe\x00\xc8\x00\x00\x00\x00" + b"\xff" * 200, 1007),  # the same, as long as media
         (b"\x81\xff" + struct.pack("!Q", 2**40) + b"\x00\x00\x00\x00", 1009),  # a terabyte
     ],
 )
@@ -217,6 +219,47 @@ def masked(payload: bytes, first: int, mask: bytes) -> bytes:
     length = len(payload)
     head = bytes((first, 0x80 | length)) if length < 126 else bytes((first, 0xFE)) + struct.pack("!H", length)
     return head + mask + bytes(byte ^ mask[n % 4] for n, byte in enumerate(payload))
+
+
+@pytest.mark.parametrize("cut", [1, 7, 8, 9, 2_000])
+async def test_media_messages_that_come_together_are_each_delivered(dial: Dial, cut: int) -> None:
+    peer, call = await dial()
+    said = [f"{n}:" + "é" * (70 + n) for n in range(40)]
+    stream = b"".join(masked(text.encode(), 0x81, b"mask") for text in said)
+    peer.transport.write(stream[:-cut])
+    await asyncio.sleep(0.02)  # so that it is read in two pieces
+    peer.transport.write(stream[-cut:])
+    await peer.send("echo")
+    assert await peer.recv() == "echo"
+    assert call.received == [*said, "echo"]
+
+
+async def test_what_the_application_wants_done_between_messages_is_done_after_each() -> None:
+    server, done = Server(), 0
+
+    def work() -> None:
+        nonlocal done
+        done += 1
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[dict[str, object]]:
+        yield {BETWEEN: work}
+
+    server.app.router.lifespan_context = lifespan
+    async with (
+        served(server.app, ws=DirectProtocol) as address,
+        websockets.connect(f"ws://{address}/call", close_timeout=0.2) as peer,
+    ):
+        call = await server.calls.get()
+        await peer.send("before the reader is there, perhaps")
+        await peer.send("echo")
+        await peer.recv()
+        done = 0
+        for text in ("short", "x" * 200, "echo"):
+            await peer.send(text)
+        await peer.recv()
+        assert call.received[-3:] == ["short", "x" * 200, "echo"]
+        assert done == 3
 
 
 MESSAGES = st.lists(

@@ -9,7 +9,7 @@ import pytest
 
 from runtime.clock import SystemClock
 from runtime.media.frame import EncodedFrame
-from runtime.transport.pacer import Pacer
+from runtime.transport.pacer import MESSAGES, Pacer
 
 
 class Recorder:
@@ -144,4 +144,36 @@ async def test_a_closed_playout_is_forgotten(clock: SystemClock) -> None:
     for _ in range(100):
         pacer.open(Recorder(clock), rate=8_000, lead=0.1).close()
     assert len(pacer) == 0
+    pacer.close()
+
+
+async def test_frames_that_come_due_while_messages_are_read_leave_between_them(clock: SystemClock) -> None:
+    pacer = Pacer(clock)
+    sink = Recorder(clock)
+    playout = pacer.open(sink, rate=8_000, lead=0.0)
+    begin = clock.now()
+    playout.push(frames(3), begin)
+    while clock.now() < begin + 0.03:  # a callback that keeps the loop from its timers
+        pacer.between_messages()
+    assert [pts for _, pts in sink.frames][:2] == [0, 160]
+    await pacer.drained(playout)
+    assert [pts for _, pts in sink.frames] == [0, 160, 320]
+    pacer.close()
+
+
+async def test_a_message_in_between_costs_no_look_at_the_clock() -> None:
+    class Clock(SystemClock):
+        looks = 0
+
+        def now(self) -> float:
+            self.looks += 1
+            return super().now()
+
+    clock = Clock()
+    pacer = Pacer(clock)
+    pacer.open(Recorder(clock), rate=8_000, lead=0.0).push(frames(1), clock.now() + 60.0)
+    clock.looks = 0
+    for _ in range(10 * MESSAGES):
+        pacer.between_messages()
+    assert clock.looks == 10
     pacer.close()
