@@ -36,6 +36,7 @@ from runtime.server.enrolment import Enrolments
 from runtime.server.fetch import AudioFetcher
 from runtime.server.files import SignedFiles
 from runtime.server.fleet_metrics import MetricsExchange
+from runtime.server.imports import VoiceImports
 from runtime.server.integrations import ElevenLabsKeys
 from runtime.server.leadership import Leadership
 from runtime.server.limits import RateLimiter
@@ -139,7 +140,13 @@ async def build(
     database = Database(settings.store_url)
     stack.push_async_callback(database.close)
     await database.migrate()
-    blobs = Blobs.open(settings.blob_url or str(settings.data_dir / "blobs"))
+    blobs = Blobs.open(
+        settings.blob_url or str(settings.data_dir / "blobs"),
+        endpoint_url=settings.blob_endpoint_url,
+        region=settings.blob_region,
+        access_key_id=settings.blob_access_key_id,
+        secret_access_key=settings.blob_secret_access_key,
+    )
 
     upload_limits = DecodeLimits(max_bytes=settings.upload_max_bytes, max_seconds=settings.upload_max_seconds)
     house = open_house(settings, clock)
@@ -182,7 +189,8 @@ async def build(
         clone_credits=settings.clone_credits,
         require_consent=settings.require_consent,
     )
-    await voices.purge_deleted()
+    voices.start_sweep(leadership)
+    stack.push_async_callback(voices.close)
     await enrolments.start()
     stack.push_async_callback(enrolments.close)
 
@@ -298,6 +306,9 @@ async def build(
         ),
         previews=previews,
         elevenlabs=elevenlabs,
+        imports=VoiceImports(
+            database=database, blobs=blobs, resolver=resolver, elevenlabs=elevenlabs, clock=clock
+        ),
         fetcher=fetcher,
         speech=speech,
         provenance=ProvenanceService(enroller),

@@ -15,6 +15,7 @@ from runtime.media.scheduler import LATENESS_BUCKETS
 from runtime.server.agents import DEFAULT_CHAT_MODEL
 from runtime.server.call_log import CallLog, LoggedCalls
 from runtime.server.engine import RunningEngine
+from runtime.server.knowledge import HttpLibrarian
 from runtime.server.recordings import Recordings
 from runtime.server.tool_calls import HttpTools
 from runtime.settings import Settings
@@ -28,6 +29,7 @@ from sessions.agent import AgentProfile
 from sessions.brains.brain import Brain
 from sessions.brains.echo import EchoBrain
 from sessions.brains.flow import FlowBrain, read_flow
+from sessions.brains.knowledge import KnowledgeBase, KnowledgeBrain
 from sessions.brains.openai_chat import OpenAIBrain
 from sessions.brains.steady import SteadyBrain
 from sessions.brains.tools import ToolingBrain, read_tools
@@ -130,8 +132,16 @@ def brain_maker(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Call
     """How a call gets the brain its agent names. Chat clients are made when first needed, and shared."""
     client: AsyncOpenAI | None = None
     runner = HttpTools(clock, allow_hosts=settings.fetch_allow_hosts)
+    librarian = HttpLibrarian(allow_hosts=settings.fetch_allow_hosts)
 
     def make(profile: AgentProfile) -> Brain:
+        brain = bare(profile)
+        base = profile.brain_options.get("knowledge")
+        if isinstance(base, KnowledgeBase):
+            return KnowledgeBrain(brain, base=base, librarian=librarian)
+        return brain
+
+    def bare(profile: AgentProfile) -> Brain:
         nonlocal client
         if profile.brain == "echo":
             return EchoBrain()

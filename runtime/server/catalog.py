@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from runtime.errors import ConsentRevoked, VoiceNotFound
+from runtime.errors import ConsentRevoked, VoiceNotFound, VoiceNotReady
 from runtime.store.blobs import BlobNotFound, Blobs
 from runtime.store.database import Database
 from runtime.store.models import VoiceRow
@@ -35,9 +35,20 @@ class StoredVoices:
         return voice_of(row)
 
     async def conditioning(self, voice: Voice) -> Conditioning:
-        """Raises VoiceNotFound when it was deleted since it was found."""
+        """
+        Raises:
+            VoiceNotFound: It was deleted since it was found.
+            VoiceNotReady: It speaks at its provider only.
+        """
         async with self._database.read() as store:
             row = await store.voices.find(voice.tenant_id, voice.id)
+        if row is not None and row.origin == VoiceOrigin.EXTERNAL:
+            raise VoiceNotReady(
+                "This voice is a reference to one at ElevenLabs: it can be previewed, and no more.",
+                code="voice_not_supported",
+                param="voice",
+                fix="use a cloned, designed or stock voice",
+            )
         if row is None or row.conditioning is None or row.conditioning_digest is None:
             raise VoiceNotFound(f"no voice is called {voice.id!r}", param="voice")
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -122,6 +123,26 @@ class ElevenLabsKeys:
             for voice in listed
             if voice.get("voice_id") not in hidden
         ]
+
+    async def find(self, tenant_id: str, voice_id: str) -> tuple[str, RemoteVoice] | None:
+        """
+        A voice that one of the tenant's connected accounts can speak in, and the agent whose account it is.
+
+        Raises UpstreamUnreachable where no account says yes and one does not answer.
+        """
+        if not re.fullmatch(r"[A-Za-z0-9_-]{1,128}", voice_id):
+            return None
+        async with self._database.read() as store:
+            rows = await store.integrations.of_provider(tenant_id, PROVIDER)
+        for row in rows:
+            answer = await self._get(f"/v1/voices/{voice_id}", self._secrets.decrypt(row.secret))
+            if answer.status_code == 200:
+                voice = answer.json()
+                name, preview = str(voice.get("name", "")), voice.get("preview_url")
+                return row.agent_id, RemoteVoice(voice_id, name, preview)
+            if answer.status_code >= 500:
+                raise UpstreamUnreachable(f"ElevenLabs answered {answer.status_code}")
+        return None
 
     async def hide(self, tenant_id: str, agent_id: str, voice_id: str, *, upstream: bool) -> bool:
         """

@@ -19,6 +19,7 @@ from runtime.server.auth import SOCKET_SCHEMES, accepted_subprotocol, find_key
 from runtime.server.client_secrets import PREFIX
 from runtime.server.dialects.pyai import PyaiRoute, error_json, public_url
 from runtime.server.dialects.route import Caller, Services, access
+from runtime.server.fetch import require_public
 from runtime.server.services import Services as Built
 from runtime.wire.omni import RATES, Configured, Framing, OmniProtocol
 from sessions.agent import AgentProfile
@@ -131,6 +132,7 @@ async def _talk(
     await _send(socket, protocol.control(started))
     configured, first = await _first_configure(socket, protocol)
     if configured is not None:
+        configured = await _without_what_cannot_be(configured, profile, protocol, services)
         profile = configured_profile(profile, configured.fields)
     try:
         opening = await services.calls.open(profile)
@@ -162,6 +164,27 @@ async def _talk(
         lead=services.settings.realtime_lead_ms / 1000,
     )
     await services.calls.serve(opening, peer)
+
+
+async def _without_what_cannot_be(
+    configured: Configured, profile: AgentProfile, protocol: OmniProtocol, services: Built
+) -> Configured:
+    """The client's settings without a knowledge base that nobody would ask; a warning tells why."""
+    url = configured.fields.get("kb_endpoint")
+    why = None
+    if url and profile.brain != "openai":
+        why = f"an agent with the brain {profile.brain!r} asks no knowledge base"
+    elif url:
+        try:
+            await require_public(url, {host.lower() for host in services.settings.fetch_allow_hosts})
+        except InvalidRequest as error:
+            why = error.message.partition(": ")[2].rstrip(".")
+    if why is None:
+        return configured
+    protocol.warn("kb_endpoint_unused", f"kb_endpoint was ignored: {why}.")
+    gone = {"kb_endpoint", "kb_token"}
+    fields = {name: value for name, value in configured.fields.items() if name not in gone}
+    return Configured(fields, sorted({*configured.ignored, *(gone & set(configured.fields))}))
 
 
 async def _first_configure(socket: WebSocket, protocol: OmniProtocol) -> tuple[Configured | None, list[Any]]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from runtime.server.engine import RunningEngine
     from runtime.server.fetch import AudioFetcher
     from runtime.server.files import SignedFiles
+    from runtime.server.imports import VoiceImports
     from runtime.server.integrations import ElevenLabsKeys
     from runtime.server.limits import RateLimiter
     from runtime.server.once import OnceOnly
@@ -62,6 +63,7 @@ class Services:
     designs: DesignService
     previews: PreviewService
     elevenlabs: ElevenLabsKeys
+    imports: VoiceImports
     fetcher: AudioFetcher
     speech: SpeechService
     provenance: ProvenanceService

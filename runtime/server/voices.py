@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import unicodedata
 from collections.abc import Sequence
@@ -17,11 +18,14 @@ from runtime.errors import (
     InsufficientCredits,
     InvalidRequest,
     NotFound,
+    StoreUnavailable,
     VoiceNotFound,
+    VoiceNotReady,
 )
 from runtime.server.catalog import voice_of
 from runtime.server.enrolment import STEP_SECONDS, Enrolments, EnrolmentWorker, load_uploads
-from runtime.store.blobs import Blobs
+from runtime.server.leadership import Leadership
+from runtime.store.blobs import BlobNotFound, Blobs
 from runtime.store.database import Database, Transaction
 from runtime.store.ids import new_id
 from runtime.store.models import ConsentRow, ReportRow, VoiceRow
@@ -35,6 +39,9 @@ log = logging.getLogger(__name__)
 
 MAX_NAME_CHARACTERS = 200
 MAX_FILES = 25
+
+SWEEP_SECONDS = 60.0
+"""Between two looks for what deleted voices have left behind."""
 
 SYNC_SECONDS = 30.0
 """How long a request may be kept open for a voice."""
@@ -112,6 +119,7 @@ class VoiceService:
         self._clock = clock
         self._clone_credits = clone_credits
         self._require_consent = require_consent
+        self._sweep: asyncio.Task[None] | None = None
 
     async def check_credits(self, tenant_id: str) -> None:
         """Raises InsufficientCredits when a clone could not be paid for. Charging is :meth:`enrol`'s."""
@@ -328,12 +336,46 @@ class VoiceService:
             )
         self._resolver.forget(voice_id)
 
+    async def delete_reference(self, tenant_id: str, voice_id: str, *, actor: str = "server") -> None:
+        """
+        Remove the recordings a voice was made of; what it speaks with is kept. Harmless twice.
+
+        The audit event names what was removed by SHA-256.
+
+        Raises:
+            VoiceNotFound: There is none such.
+            VoiceNotReady: They are still needed to make it.
+        """
+        row = await self._row(tenant_id, voice_id)
+        if VoiceState(row.state).pending:
+            raise VoiceNotReady(
+                "The voice is still being made of its recording.", fix="wait until it is ready, or delete it"
+            )
+        removed = []
+        for source in row.sources:
+            try:
+                data = await self._blobs.get(tenant_id, str(source["blob"]))
+            except BlobNotFound:
+                continue
+            removed.append(hashlib.sha256(data).hexdigest())
+        await self._blobs.delete_under(tenant_id, f"voices/{voice_id}/reference")
+        async with self._database.write() as store:
+            await store.audit.append(
+                tenant_id,
+                verb="reference.deleted",
+                object=voice_id,
+                at=self._clock.wall(),
+                actor=actor,
+                actor_type="key",
+                detail={"sha256": removed},
+            )
+
     async def delete(self, tenant_id: str, voice_id: str, *, actor: str = "server") -> None:
         """
         Nobody finds the voice from now on, and its recordings and conditioning are removed.
 
-        Calls that speak in it keep it to their end. A server that dies in between removes the rest when it
-        starts again. Raises VoiceNotFound.
+        Calls that speak in it keep it to their end. Where the server dies in between, or the store of
+        recordings does not answer, the sweep removes the rest. Raises VoiceNotFound.
         """
         now = self._clock.wall()
         async with self._database.write() as store:
@@ -343,10 +385,31 @@ class VoiceService:
                 tenant_id, verb="voice.deleted", object=voice_id, at=now, actor=actor, actor_type="key"
             )
         self._resolver.forget(voice_id)
-        await self._purge(tenant_id, voice_id)
+        try:
+            await self._purge(tenant_id, voice_id)
+        except StoreUnavailable as error:
+            log.warning("recordings of %s are left for the sweep: %s", voice_id, error)
 
-    async def purge_deleted(self) -> None:
-        """Remove what deletions before the last stop left behind; called once, at start."""
+    def start_sweep(self, leadership: Leadership) -> None:
+        """Remove, now and every minute, what deletions have left behind; the leading process does."""
+        self._sweep = asyncio.create_task(self._sweeping(leadership), name="sweep of deleted voices")
+
+    async def close(self) -> None:
+        """Stop sweeping."""
+        if self._sweep is not None:
+            self._sweep.cancel()
+            await asyncio.wait([self._sweep])
+
+    async def _sweeping(self, leadership: Leadership) -> None:
+        while True:
+            if leadership.held:
+                try:
+                    await self._purge_deleted()
+                except Exception:
+                    log.exception("what deleted voices left behind could not be removed")
+            await asyncio.sleep(SWEEP_SECONDS)
+
+    async def _purge_deleted(self) -> None:
         async with self._database.read() as store:
             rows = await store.unfinished_voices.unpurged()
         for row in rows:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import delete
+from collections.abc import Sequence
+
+from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from runtime.store.models import IntegrationRow
@@ -14,6 +16,15 @@ class Integrations:
 
     async def find(self, tenant_id: str, agent_id: str, provider: str) -> IntegrationRow | None:
         return await self._session.get(IntegrationRow, (tenant_id, agent_id, provider))
+
+    async def of_provider(self, tenant_id: str, provider: str) -> Sequence[IntegrationRow]:
+        """Of all the tenant's agents, oldest first."""
+        rows = await self._session.scalars(
+            select(IntegrationRow)
+            .where(IntegrationRow.tenant_id == tenant_id, IntegrationRow.provider == provider)
+            .order_by(IntegrationRow.created_at)
+        )
+        return rows.all()
 
     async def put(self, tenant_id: str, row: IntegrationRow) -> None:
         """In place of an earlier one."""

@@ -21,10 +21,10 @@ AUDIO, TRANSCRIPT, CONTROL = 1, 2, 3
 
 RATES = (8_000, 16_000, 24_000)
 
-CONFIGURABLE = frozenset({"voice_id", "persona", "greeting", "language", "tools", "consent_line"})
-"""Members of ``configure`` that change something here."""
-
-KNOWN = CONFIGURABLE | {"kb_endpoint", "kb_token"}
+CONFIGURABLE = frozenset(
+    {"voice_id", "persona", "greeting", "language", "tools", "consent_line", "kb_endpoint", "kb_token"}
+)
+"""Members of ``configure``."""
 
 DIGITS = frozenset("0123456789*#ABCD")
 
@@ -191,13 +191,19 @@ class OmniProtocol:
         members = {name: value for name, value in body.items() if name not in ("type", "event")}
         ignored = sorted(set(members) - CONFIGURABLE)
         for name in ignored:
-            why = "is not offered here" if name in KNOWN else "is not a member of configure"
-            self.warn(f"ignored_key:{name[:50]}", f"{name[:50]} {why}; it was ignored.")
+            told = f"{name[:50]} is not a member of configure; it was ignored."
+            self.warn(f"ignored_key:{name[:50]}", told)
         fields = {name: members[name] for name in CONFIGURABLE if name in members}
         for name, value in fields.items():
             wanted = list if name == "tools" else str
             if value is not None and not isinstance(value, wanted):
                 raise MalformedMessage(f"configure: {name} is not a {wanted.__name__}")
+        if not all(
+            isinstance(tool, dict) and isinstance(tool.get("name"), str) for tool in fields.get("tools") or ()
+        ):
+            raise MalformedMessage("configure: a tool is an object with a name")
+        if fields.get("kb_token") and not fields.get("kb_endpoint"):
+            self.warn("kb_token_alone", "kb_token came without kb_endpoint; it was ignored.")
         return Configured(fields, ignored)
 
 

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import numpy as np
@@ -29,6 +30,7 @@ from runtime.wire.omni import (
 )
 from sessions.agent import AgentProfile
 from sessions.brains.brain import ToolCall
+from sessions.brains.knowledge import KnowledgeBase
 from sessions.peers.blocks import BlockEncoder
 from sessions.peers.ledger import Ledger
 from sessions.peers.peer import Call, HangUp, Outcome, ReplyOrder, TurnTaking
@@ -331,6 +333,9 @@ def configured_profile(profile: AgentProfile, fields: Mapping[str, Any]) -> Agen
         changes["language"] = fields["language"]
     if "tools" in fields:
         changes["tools"] = tuple({"type": "function"} | tool for tool in fields["tools"] or ())
+    if fields.get("kb_endpoint"):
+        base = KnowledgeBase(fields["kb_endpoint"], fields.get("kb_token"), profile.id)
+        changes["brain_options"] = MappingProxyType({**profile.brain_options, "knowledge": base})
     return replace(profile, **changes)
 
 

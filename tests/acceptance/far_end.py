@@ -76,6 +76,11 @@ def elevenlabs() -> Iterator[FarEnd]:
                 self.answer(401, b'{"detail":{"status":"invalid_api_key"}}')
             elif self.path == "/v1/user":
                 self.answer(200, b'{"subscription":{"tier":"creator"}}')
+            elif self.path.startswith("/v1/voices/") and self.path[-3:] not in ("abc", "def"):
+                self.answer(404, b'{"detail":{"status":"voice_not_found"}}')
+            elif self.path.startswith("/v1/voices/"):
+                name = self.path[-3:]
+                self.answer(200, json.dumps({"voice_id": name, "name": name.title()}).encode())
             else:
                 voices = [
                     {"voice_id": name, "name": name.title(), "preview_url": None} for name in ("abc", "def")

@@ -278,3 +278,14 @@ def test_a_call_that_cannot_be_is_refused_before_it_begins(
     body = caught.value.response.body
     assert body is not None
     assert json.loads(body)["error"]["code"] == code
+
+
+def test_a_knowledge_base_that_nobody_asks_is_told_of(
+    server: LiveServer, api: httpx.Client, key: str
+) -> None:
+    with call(server, key, session_label=agent(api)) as omni:
+        omni.send(type="configure", kb_endpoint="https://example.com/kb", kb_token="t", persona="Kind.")
+        acknowledged = omni.until("config_ack")
+        assert acknowledged["honored"] == ["persona"]
+        assert acknowledged["ignored"] == ["kb_endpoint", "kb_token"]
+        assert omni.until("warning")["code"] == "kb_endpoint_unused"

@@ -145,3 +145,23 @@ def test_a10_the_documented_curl(api: httpx.Client, good: bytes) -> None:
 def test_lossy_but_good_is_accepted(api: httpx.Client, speech: tuple[Samples, int]) -> None:
     samples, rate = speech
     assert enrol(api, mp3(samples, rate, bit_rate=192_000))["status"] == "ready"
+
+
+def test_b14_the_recording_goes_and_the_voice_stays(api: httpx.Client, good: bytes) -> None:
+    voice = enrol(api, good)["id"]
+    assert api.delete(f"/v1/voice/clones/{voice}/reference").status_code == 204
+    spoken = api.post("/v1/audio/speech", json={"input": "Still here.", "voice": voice})
+    assert spoken.status_code == 200
+    gone = api.get(f"/v1/voice/clones/{voice}/report.png")
+    assert gone.json()["error"]["code"] == "reference_gone"
+    assert api.get(f"/v1/voice/clones/{voice}/report").status_code == 200
+    events = api.get("/v1/audit").json()["data"]
+    (proof,) = [event for event in events if event["verb"] == "reference.deleted"]
+    assert len(proof["detail"]["sha256"]) == 1
+
+
+def test_a05_three_minutes_are_too_long(api: httpx.Client, speech: tuple[Samples, int]) -> None:
+    samples, rate = speech
+    failed = enrol(api, wav(np.tile(samples, 18), rate))
+    assert failed["status"] == "failed"
+    assert failed["failure"]["message"].startswith("clip too long")

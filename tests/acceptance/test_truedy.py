@@ -5,15 +5,18 @@ from __future__ import annotations
 import base64
 import re
 import time
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.live_server import LiveServer
+from tests.acceptance.far_end import elevenlabs
+from tests.live_server import LiveServer, live_server
 from tests.recordings import Samples, mp3, telephone
 
-CLONE = "/api/public/v1/voices/clone"
+PREFIX = "/api/public/v1"
+CLONE = f"{PREFIX}/voices/clone"
 REQUIRED = {"id", "name", "provider", "type", "language", "status", "created_at", "updated_at"}
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(500)).decode()
 
@@ -148,3 +151,39 @@ def test_errors_in_its_own_shape(server: LiveServer, api: httpx.Client, key: str
     broken = api.post(CLONE, content=b"{nope", headers={"content-type": "application/json"})
     assert broken.status_code == 422
     assert broken.json()["detail"][0]["type"] == "json_invalid"
+
+
+def test_a_voice_of_a_connected_account_is_referred_to_and_heard(tmp_path: Path) -> None:
+    with elevenlabs() as far_end, live_server(tmp_path, elevenlabs_base_url=far_end.url) as server:
+        key = server.sandbox_key()
+        wanted = {"name": "Far", "provider": "elevenlabs", "provider_voice_id": "abc"}
+        with server.client(key) as api:
+            unconnected = api.post(f"{PREFIX}/voices", json=wanted)
+            assert unconnected.status_code == 422
+            assert unconnected.json()["detail"][0]["loc"] == ["body", "provider_voice_id"]
+            agent = api.post("/v1/agents", json={"name": "Desk"}).json()["agent_id"]
+            httpx.post(
+                f"{server.url}/v1/agents/{agent}/voice/integrations/elevenlabs",
+                headers={"x-api-key": key},
+                json={"api_key": "sk_good_1"},
+            ).raise_for_status()
+            made = api.post(f"{PREFIX}/voices", json=wanted)
+            assert made.status_code == 201, made.text
+            voice = made.json()["data"]
+            assert (voice["type"], voice["status"], voice["provider"]) == (
+                "reference",
+                "active",
+                "elevenlabs",
+            )
+            assert api.get(f"{PREFIX}/voices/{voice['id']}/preview").content == b"ID3 far away"
+            added = api.post(
+                "/api/voices/add", json={"workspaceId": 1, "voiceId": "def", "voiceProvider": "elevenlabs"}
+            )
+            assert (added.status_code, added.json()["provider"]) == (201, "elevenlabs")
+            live = api.post("/v1/audio/speech", json={"input": "Hello", "voice": voice["id"]})
+            assert (live.status_code, live.json()["error"]["code"]) == (409, "voice_not_supported")
+            for refused in (wanted | {"provider_voice_id": "nobody"}, wanted | {"provider": "cartesia"}):
+                assert api.post(f"{PREFIX}/voices", json=refused).status_code == 422
+            assert api.get("/v1/voices").json()["data"] == [
+                row for row in api.get("/v1/voices").json()["data"] if row["source"] == "stock"
+            ]

@@ -170,3 +170,20 @@ def test_a23_a_telephone_clip_is_422_and_leaves_nothing(
 def test_only_bearer(server: LiveServer, key: str) -> None:
     address = f"{server.url}/api/voices?workspaceId=1"
     assert httpx.get(address, headers={"x-api-key": key}).status_code == 401
+
+
+def test_a_shared_voice_is_found_added_and_speaks_under_an_id_of_the_workspace(api: httpx.Client) -> None:
+    shared = api.get("/api/voices/search", params={"workspaceId": 5, "query": "low"}).json()
+    assert shared[0]["tags"] == ["stock"]
+    added = api.post("/api/voices/add", json={"workspaceId": 5, "voiceId": shared[0]["voiceId"]})
+    assert added.status_code == 201, added.text
+    voice = added.json()
+    assert voice["voiceId"].startswith("voice_")
+    assert [row["voiceId"] for row in api.get("/api/voices", params={"workspaceId": 5}).json()] == [
+        voice["voiceId"]
+    ]
+    assert api.get(voice["previewUrl"]).headers["content-type"] == "audio/mpeg"
+    spoken = api.post("/v1/audio/speech", json={"input": "Hello", "voice": voice["voiceId"]})
+    assert spoken.status_code == 200
+    missing = api.post("/api/voices/add", json={"workspaceId": 5, "voiceId": "nobody"})
+    assert (missing.status_code, missing.json()["error"]["code"]) == (404, "voice_not_found")

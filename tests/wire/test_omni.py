@@ -72,8 +72,20 @@ def test_control_comes_as_text_or_behind_its_tag() -> None:
 def test_configure_keeps_what_it_knows_and_tells_the_rest() -> None:
     protocol = OmniProtocol()
     action = protocol.receive(say(type="configure", voice_id="v", kb_endpoint="http://x", vioce="typo"))
-    assert action == Configured({"voice_id": "v"}, ["kb_endpoint", "vioce"])
-    assert codes(protocol) == ["ignored_key:kb_endpoint", "ignored_key:vioce"]
+    assert action == Configured({"voice_id": "v", "kb_endpoint": "http://x"}, ["vioce"])
+    assert codes(protocol) == ["ignored_key:vioce"]
+
+
+def test_a_token_without_an_endpoint_is_told_of() -> None:
+    protocol = OmniProtocol()
+    protocol.receive(say(type="configure", kb_token="secret"))
+    assert codes(protocol) == ["kb_token_alone"]
+
+
+@pytest.mark.parametrize("tools", [[1], [{}], [{"name": 5}], [["name"]]])
+def test_tools_that_are_none_are_refused(tools: list[object]) -> None:
+    with pytest.raises(MalformedMessage, match="a tool is an object with a name"):
+        OmniProtocol().receive(say(type="configure", tools=tools))
 
 
 def test_each_silent_mistake_is_warned_of_once() -> None:

@@ -181,7 +181,9 @@ async def list_library(
     rows += [
         voice_row(voice)
         for voice in own
-        if voice.state is VoiceState.READY and voice.agent_id in (None, agent_id)
+        if voice.state is VoiceState.READY
+        and voice.agent_id in (None, agent_id)
+        and voice.origin is not VoiceOrigin.EXTERNAL
     ]
     if source in (None, "user_elevenlabs"):
         rows += [

@@ -38,7 +38,7 @@ from runtime.server.dialects.sound import NO_BUFFERING, answers, in_pieces
 from runtime.server.speech import Speech, SpeechOrder
 from runtime.server.voices import Enrolment, SourceClip
 from runtime.wire.alignment import CharacterClock, Characters
-from tts.voices.voice import StockVoice, Voice, VoiceState
+from tts.voices.voice import StockVoice, Voice, VoiceOrigin, VoiceState
 
 DEFAULT_FORMAT = "mp3_44100_128"
 
@@ -292,7 +292,11 @@ async def get_user(caller: Caller, services: Services) -> User:
 async def list_voices(request: Request, caller: Caller, services: Services) -> Voices:
     """Every voice you can speak in now."""
     own, _ = await services.voices.page(caller.tenant_id, limit=1000)
-    rows = [voice_json(voice) for voice in own if voice.state is VoiceState.READY]
+    rows = [
+        voice_json(voice)
+        for voice in own
+        if voice.state is VoiceState.READY and voice.origin is not VoiceOrigin.EXTERNAL
+    ]
     return {"voices": rows + [stock_json(voice, request) for voice in services.voices.stock()]}
 
 

@@ -15,7 +15,7 @@ from runtime.server.dialects.pyai import Cursor, Limit, Page, PyaiRoute, page
 from runtime.server.dialects.route import Caller, Once, Services, access
 from runtime.server.dialects.sound import answers
 from runtime.server.voices import Enrolment, SourceClip, StoredReport
-from tts.voices.voice import StockVoice, Voice, VoiceState
+from tts.voices.voice import StockVoice, Voice, VoiceOrigin, VoiceState
 
 router = APIRouter(prefix="/v1", route_class=PyaiRoute, tags=["pyai"])
 
@@ -28,6 +28,10 @@ STATUS: dict[VoiceState, Literal["pending", "ready", "failed"]] = {
     VoiceState.REJECTED: "failed",
     VoiceState.ERROR: "failed",
 }
+
+
+SPEAKING = (VoiceOrigin.CLONED, VoiceOrigin.DESIGNED, VoiceOrigin.STOCK)
+"""Voices that speak here, and not only at somebody else's."""
 
 
 class Failure(ReasonJson):
@@ -131,6 +135,14 @@ async def delete_clone(caller: Caller, services: Services, id: str) -> Response:
     return Response(status_code=204)
 
 
+@router.delete("/voice/clones/{id}/reference", status_code=204)
+@access("voice:clone", refuses=(409,))
+async def delete_reference(caller: Caller, services: Services, id: str) -> Response:
+    """Delete the recording a voice was made of; the voice goes on speaking."""
+    await services.voices.delete_reference(caller.tenant_id, id, actor=caller.key_id)
+    return Response(status_code=204)
+
+
 @router.post("/voice/clones/{id}/consent/revoke")
 @access("voice:clone")
 async def revoke_consent(caller: Caller, services: Services, id: str) -> RevokedConsent:
@@ -162,7 +174,7 @@ async def get_report_picture(caller: Caller, services: Services, id: str) -> Res
 @access()
 async def list_voices(caller: Caller, services: Services) -> Page[CatalogueVoice]:
     """Every voice you can speak in now: the stock voices, then your own that are ready."""
-    own, _ = await services.voices.page(caller.tenant_id, limit=1000)
+    own, _ = await services.voices.page(caller.tenant_id, limit=1000, origins=SPEAKING)
     data = [stock_json(voice) for voice in services.voices.stock()]
     data += [catalogue_json(voice) for voice in own if voice.state is VoiceState.READY]
     return page(data)

@@ -36,6 +36,7 @@ from runtime.server.dialects.route import (
     services_of,
 )
 from runtime.server.dialects.sound import MP3, in_pieces
+from runtime.server.imports import ImportRefused
 from runtime.server.speech import PREVIEW_TEXT, SpeechOrder
 from runtime.server.voices import Enrolment, SourceClip
 from tts.voices.voice import Voice, VoiceOrigin, VoiceState
@@ -198,6 +199,27 @@ async def clone_voice(
     return {"data": voice_json(voice, request), "meta": _meta(request)}
 
 
+@router.post("/voices", status_code=201, operation_id="import_voice")
+@access("voice:clone", once=True, refuses=(502,))
+async def import_voice(
+    request: Request, caller: Caller, services: Services, once: Once, body: ImportRequest
+) -> VoiceAnswer:
+    """Refer to a voice of a connected ElevenLabs account."""
+    try:
+        voice = await services.imports.refer(
+            caller.tenant_id,
+            name=body.name,
+            provider=body.provider,
+            provider_voice_id=body.provider_voice_id,
+            once=once,
+            actor=caller.key_id,
+        )
+    except ImportRefused as refused:
+        where = ("body", refused.param or "provider_voice_id")
+        raise InvalidFields([{"loc": where, "msg": str(refused), "type": "value_error"}]) from refused
+    return {"data": voice_json(voice, request), "meta": _meta(request)}
+
+
 @router.get("/voices")
 @access()
 async def list_voices(
@@ -229,6 +251,8 @@ async def get_voice(request: Request, caller: Caller, services: Services, voice_
 async def preview_voice(caller: Caller, services: Services, voice_id: str) -> Response:
     """A sentence in the voice, as MP3."""
     await services.voices.get(caller.tenant_id, voice_id)
+    if (remote := await services.imports.preview(caller.tenant_id, voice_id, PREVIEW_TEXT)) is not None:
+        return Response(remote, media_type="audio/mpeg")
     order = SpeechOrder(text=PREVIEW_TEXT, voice=voice_id, format="mp3")
     speech = await services.speech.speak(caller.tenant_id, order)
     return StreamingResponse(
@@ -277,11 +301,12 @@ async def _refuse_what_is_no_audio(services: Any, clips: list[SourceClip]) -> No
 
 def voice_json(voice: Voice, request: Request) -> VoiceJson:
     """Every member of both documented examples; ``status`` only from the documented three."""
+    reference = voice.origin is VoiceOrigin.EXTERNAL
     body: VoiceJson = {
         "id": voice.id,
         "name": voice.name,
-        "provider": voice.engine or request.app.state.settings.engine,
-        "type": "reference" if voice.origin is VoiceOrigin.EXTERNAL else "custom",
+        "provider": voice.engine or (reference and voice.provider) or request.app.state.settings.engine,
+        "type": "reference" if reference else "custom",
         "language": voice.language if "-" in voice.language else "en-US",
         "status": STATUS[voice.state],
         "created_at": _time(voice.created_at),

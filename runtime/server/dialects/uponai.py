@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Annotated, Any, NotRequired
 
 from fastapi import APIRouter, Depends, Query
+from pydantic import BaseModel, Field
 from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -24,6 +25,7 @@ from runtime.server.auth import Principal, Scheme
 from runtime.server.dialects.pyai import public_url
 from runtime.server.dialects.route import Caller, DialectRoute, Once, Refusal, Services, access
 from runtime.server.dialects.sound import MP3, in_pieces
+from runtime.server.integrations import PROVIDER as ELEVENLABS
 from runtime.server.speech import PREVIEW_TEXT, SpeechOrder
 from runtime.server.voices import Enrolment, SourceClip, checked_name
 from tts.voices.voice import StockVoice, Voice, VoiceState
@@ -249,6 +251,44 @@ async def search_voices(
     ]
 
 
+class AddBody(BaseModel):
+    workspaceId: Annotated[int, Field(ge=0, le=MAX_INTEGER)]
+    voiceId: Annotated[str, Field(min_length=1, max_length=255)]
+    """Of a shared voice, as the search lists it; with a provider, that provider's."""
+    voiceName: Annotated[str | None, Field(max_length=200)] = None
+    voiceProvider: Annotated[str | None, Field(max_length=64)] = None
+
+
+@router.post("/add", status_code=201)
+@access("voice:clone", once=True, refuses=(403, 404, 422, 502))
+async def add_voice(
+    request: Request, actor: Acting, services: Services, once: Once, body: AddBody
+) -> VoiceJson:
+    """Take a shared voice into the workspace, or refer to one of a connected ElevenLabs account."""
+    workspace = _effective(actor, body.workspaceId)
+    if body.voiceProvider == ELEVENLABS:
+        voice = await services.imports.refer(
+            actor.tenant_id,
+            name=body.voiceName or body.voiceId,
+            provider=ELEVENLABS,
+            provider_voice_id=body.voiceId,
+            workspace_id=workspace,
+            once=once,
+            actor=actor.key_id,
+        )
+    else:
+        voice = await services.imports.share(
+            actor.tenant_id,
+            stock_id=body.voiceId,
+            name=body.voiceName,
+            workspace_id=workspace,
+            once=once,
+            actor=actor.key_id,
+        )
+    await _record(services, actor, "voice.added_as_admin", voice.id)
+    return voice_json(voice, request, provider=body.voiceProvider, workspace=body.workspaceId)
+
+
 @router.get("/{voiceId}")
 @access(refuses=(403,))
 async def get_voice(
@@ -264,6 +304,9 @@ async def sample_voice(actor: Acting, services: Services, voiceId: str, workspac
     """A sentence in the voice, as MP3."""
     if services.resolver.stock_voice(voiceId) is None:
         await _voice(services, actor, voiceId, workspace)
+        remote = await services.imports.preview(actor.tenant_id, voiceId, PREVIEW_TEXT)
+        if remote is not None:
+            return Response(remote, media_type="audio/mpeg")
     order = SpeechOrder(text=PREVIEW_TEXT, voice=voiceId, format="mp3")
     speech = await services.speech.speak(actor.tenant_id, order)
     return StreamingResponse(
