@@ -21,11 +21,11 @@ log = logging.getLogger(__name__)
 MAX_MESSAGE_BYTES = 32 * 2**20
 """Largest WebSocket message read: a client may append 15 MiB of audio, 4/3 of that in base64."""
 
-YOUNG_OBJECTS = 1_000
-"""New objects that make the collector look at them: a millisecond of work on a busy processor."""
+YOUNG_OBJECTS = 500
+"""New objects that make the collector look at them: half a millisecond of work."""
 
 YOUNG_ROUNDS = 4
-"""Such looks after which it takes them all once more: 4 ms, where ten rounds of 5 000 took 35."""
+"""Such looks after which it takes them all once more: 2 ms, where ten rounds of 5 000 took 35."""
 
 CLOSING_SECONDS = 5
 """How long answers may still go out once the calls are over."""
