@@ -20,7 +20,7 @@ run: $(STAMP)
 test: $(STAMP)
 	./scripts/setup-test "$(PYTHON)"
 	$(BIN)/pytest
-	$(BIN)/pytest --store postgresql tests/acceptance
+	$(BIN)/pytest --store postgresql tests/acceptance tests/server/test_kill.py
 
 conformance: $(STAMP)
 	./scripts/setup-conformance "$(PYTHON)"

@@ -33,6 +33,7 @@ Every error a caller may catch, drawn once.
     │   ├── EngineUnavailable
     │   └── SynthesisFailed
     ├── RecognitionError             speech to text                                       503
+    ├── StoreUnavailable             recordings cannot be read or written now               503
     └── WorkerDied                   a child process ended in the middle of a request     503
 
 Only ``runtime.server`` and the transports turn these into HTTP statuses and close codes.
@@ -234,6 +235,11 @@ class SynthesisFailed(SpeechError):
 class RecognitionError(VivavoceError):
     status = 503
     code = "recognition_error"
+
+
+class StoreUnavailable(VivavoceError):
+    status = 503
+    code = "store_unavailable"
 
 
 class WorkerDied(VivavoceError):

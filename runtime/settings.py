@@ -39,6 +39,18 @@ class Settings(BaseSettings):
     blob_url: str | None = None
     """Object store URL (``file:///…``, ``s3://bucket/prefix``); None is a folder in ``data_dir``."""
 
+    blob_endpoint_url: str | None = None
+    """Where an S3-compatible store listens, e.g. ``https://minio.lan:9000``; None is Amazon's."""
+
+    blob_region: str | None = None
+    """Its region; None is that of ``AWS_REGION``, or ``us-east-1``."""
+
+    blob_access_key_id: str | None = None
+    """Its credentials; None are those of ``AWS_ACCESS_KEY_ID``, or of the machine's role."""
+
+    blob_secret_access_key: str | None = None
+    """The secret half."""
+
     engine: Literal["clone", "tone", "pocket", "openai_speech", "elevenlabs"] = "clone"
     """Which engine speaks. The last two run elsewhere; see the ``speech_*`` settings."""
 

@@ -276,14 +276,7 @@ class Enrolments:
                 return None
             if row.attempts >= MAX_ATTEMPTS:
                 reason = _broken("the recording stops the process that examines it", None)
-                await store.voices.advance(
-                    tenant_id,
-                    voice_id,
-                    come_from=queued,
-                    to=VoiceState.ERROR,
-                    at=now,
-                    reason=reason.to_json(),
-                )
+                await self._end(store, tenant_id, voice_id, queued, VoiceState.ERROR, reason=reason.to_json())
                 return None
             await store.voices.advance(
                 tenant_id,

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import obstore
+from obstore.exceptions import BaseError
 from obstore.store import LocalStore, ObjectStore, from_url
+
+from runtime.errors import StoreUnavailable
 
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,200}")
 
 
 if TYPE_CHECKING:
     from obstore import GetOptions, GetResult
+    from obstore.store import ClientConfig, RetryConfig, S3Config
+
+
+RETRIES: RetryConfig = {"max_retries": 4, "retry_timeout": timedelta(seconds=20)}
+"""Of a store that answers 5xx or not at all; a caller waits no longer than that."""
 
 
 class BlobNotFound(Exception):
@@ -27,23 +37,46 @@ class Blobs:
 
     The tenant is part of every path and every method asks for it, so that no name a caller could make up
     reaches another tenant's bytes. A blob is written whole: a reader sees the old bytes or the new ones.
+
+    Every method raises StoreUnavailable when the store refuses or does not answer.
     """
 
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
 
     @classmethod
-    def open(cls, url: str) -> Blobs:
+    def open(
+        cls,
+        url: str,
+        *,
+        endpoint_url: str | None = None,
+        region: str | None = None,
+        access_key_id: str | None = None,
+        secret_access_key: str | None = None,
+    ) -> Blobs:
         """
         Args:
             url: ``file:///folder`` or a plain path, ``memory:///``, or what :func:`obstore.store.from_url`
-                reads, e.g. ``s3://bucket/prefix`` (credentials and endpoint from ``AWS_*``).
+                reads, e.g. ``s3://bucket/prefix``.
+            endpoint_url: Where an S3-compatible store listens, the bucket being part of its paths; None is
+                Amazon's. This and the rest go with ``s3://`` only; what is None comes from ``AWS_*``.
         """
         if "://" not in url or url.startswith("file://"):
             folder = Path(url.removeprefix("file://"))
             folder.mkdir(parents=True, exist_ok=True)
             return cls(LocalStore(folder.resolve()))
-        return cls(from_url(url))
+        if not url.startswith("s3://"):
+            return cls(from_url(url))
+        told = {
+            "endpoint": endpoint_url,
+            "region": region,
+            "access_key_id": access_key_id,
+            "secret_access_key": secret_access_key,
+        }
+        config = cast("S3Config", {name: value for name, value in told.items() if value is not None})
+        plain = endpoint_url is not None and endpoint_url.startswith("http://")
+        client: ClientConfig = {"allow_http": plain, "connect_timeout": "5s", "timeout": "30s"}
+        return cls(from_url(url, config=config, client_options=client, retry_config=RETRIES))
 
     async def put(self, tenant_id: str, name: str, data: bytes) -> None:
         """
@@ -53,19 +86,22 @@ class Blobs:
         Raises:
             ValueError: A part of the name has something else in it.
         """
-        await obstore.put_async(self._store, _path(tenant_id, name), data)
+        path = _path(tenant_id, name)
+        with _answering():
+            await obstore.put_async(self._store, path, data)
 
     async def get(self, tenant_id: str, name: str) -> bytes:
         """Raises BlobNotFound."""
-        try:
-            found = await obstore.get_async(self._store, _path(tenant_id, name))
+        path = _path(tenant_id, name)
+        with _answering():
+            found = await obstore.get_async(self._store, path)
             return bytes(await found.bytes_async())
-        except FileNotFoundError as error:
-            raise BlobNotFound(name) from error
 
     async def put_file(self, tenant_id: str, name: str, path: Path) -> None:
         """As :meth:`put`, read from a file piece by piece; nobody sees it before it is whole."""
-        await obstore.put_async(self._store, _path(tenant_id, name), path)
+        target = _path(tenant_id, name)
+        with _answering():
+            await obstore.put_async(self._store, target, path)
 
     async def stream(
         self, tenant_id: str, name: str, *, start: int = 0, end: int | None = None
@@ -78,39 +114,47 @@ class Blobs:
             ValueError: ``start`` lies beyond its end.
         """
         path = _path(tenant_id, name)
-        try:
+        with _answering():
             size = int((await obstore.head_async(self._store, path))["size"])
             if start >= size and size > 0:
                 raise ValueError(f"the blob has {size} bytes")
             end = size if end is None else min(end, size)
             wanted: GetOptions = {} if (start, end) == (0, size) else {"range": (start, end)}
             found = await obstore.get_async(self._store, path, options=wanted)
-        except FileNotFoundError as error:
-            raise BlobNotFound(name) from error
         return size, _pieces(found)
 
     async def delete(self, tenant_id: str, name: str) -> None:
         """Remove it; nothing happens if it is not there."""
-        try:
-            await obstore.delete_async(self._store, _path(tenant_id, name))
-        except FileNotFoundError:
-            return
+        path = _path(tenant_id, name)
+        with suppress(BlobNotFound), _answering():
+            await obstore.delete_async(self._store, path)
 
     async def delete_under(self, tenant_id: str, folder: str) -> int:
         """Remove everything whose name begins with ``folder/``, and say how many there were."""
-        paths = [
-            entry["path"]
-            async for batch in obstore.list(self._store, prefix=_path(tenant_id, folder) + "/")
-            for entry in batch
-        ]
-        for path in paths:
-            await obstore.delete_async(self._store, path)
+        prefix = _path(tenant_id, folder) + "/"
+        with _answering():
+            listed = obstore.list(self._store, prefix=prefix)
+            paths = [entry["path"] async for batch in listed for entry in batch]
+            if paths:
+                await obstore.delete_async(self._store, paths)
         return len(paths)
 
 
 async def _pieces(found: GetResult) -> AsyncIterator[bytes]:
-    async for piece in found.stream():
-        yield bytes(piece)
+    with _answering():
+        async for piece in found.stream():
+            yield bytes(piece)
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    """What the store says no to, in our words."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise BlobNotFound(str(error)) from error
+    except (BaseError, OSError) as error:
+        raise StoreUnavailable("Recordings cannot be stored or read now: try again in a moment.") from error
 
 
 def _path(tenant_id: str, name: str) -> str:
