@@ -6,6 +6,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from runtime import metrics
 from runtime.clock import Clock
@@ -19,6 +20,18 @@ OVERHEAD = 200
 """Bytes that a part costs beside its audio, roughly."""
 
 
+class Coder(Protocol):
+    """A codec at work on one line, from its first sample to its last."""
+
+    def push(self, samples: Pcm) -> tuple[bytes, int]:
+        """Take PCM of any length; what can be sent now, and how many samples that is."""
+        ...
+
+    def flush(self) -> tuple[bytes, int]:
+        """The rest, filled up with silence where the codec has frames."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class WireFormat:
     """How a peer's wire carries audio."""
@@ -28,7 +41,9 @@ class WireFormat:
     rate: int
     """Hz."""
     code: Callable[[Pcm], bytes] = field(compare=False)
-    """The codec, sample by sample: it may keep no state."""
+    """A codec that works sample by sample, and keeps no state."""
+    coder: Callable[[], Coder] | None = field(default=None, compare=False)
+    """Makes a codec that does keep some, for one line; goes before ``code``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +51,7 @@ class PhrasePart:
     """Some of a phrase, 20 ms to about 0.6 s."""
 
     coded: bytes
-    """In the wire's codec, without headers."""
+    """In the wire's codec, without headers; a codec of packets begins each with its length."""
     samples: int
     """How many samples that is, at the wire's rate."""
     words: tuple[SpokenWord, ...]
@@ -60,16 +75,29 @@ async def coded_parts(stream: SpeechStream, wire: WireFormat) -> AsyncIterator[P
         SpeechError: The engine failed; what was yielded stands.
     """
     resampler = StreamResampler(stream.rate, wire.rate)
+    coder = _SampleBySample(wire.code) if wire.coder is None else wire.coder()
     words: tuple[SpokenWord, ...] = ()
     async for block in stream:
         words += block.words
-        samples = resampler.push(block.samples)
-        if len(samples):
-            yield PhrasePart(wire.code(samples), len(samples), words)
+        coded, samples = coder.push(resampler.push(block.samples))
+        if samples:
+            yield PhrasePart(coded, samples, words)
             words = ()
-    samples = resampler.flush()
-    if len(samples) or words:
-        yield PhrasePart(wire.code(samples), len(samples), words)
+    coded, samples = coder.push(resampler.flush())
+    rest, more = coder.flush()
+    if samples or more or words:
+        yield PhrasePart(coded + rest, samples + more, words)
+
+
+class _SampleBySample:
+    def __init__(self, code: Callable[[Pcm], bytes]) -> None:
+        self._code = code
+
+    def push(self, samples: Pcm) -> tuple[bytes, int]:
+        return (self._code(samples), len(samples)) if len(samples) else (b"", 0)
+
+    def flush(self) -> tuple[bytes, int]:
+        return b"", 0
 
 
 class _Recital:

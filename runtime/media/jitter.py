@@ -46,6 +46,9 @@ class JitterBuffer(Generic[T]):
         """Take a packet, and return what can now be played, oldest first."""
         if self._next is None:
             self._next = number
+        if number == self._next and not self._waiting:
+            self._next = self._step(number, 1)
+            return [packet]
         ahead = self._ahead(number)
         played: list[T | Lost] = []
         if abs(ahead) >= self._reset_after:

@@ -52,6 +52,8 @@ EVENTS_CHANNEL = "oai-events"
 PACKET_TICKS = round(PTIME * OPUS_RATE)
 """RTP ticks of one packet."""
 
+TIME_BASE = Fraction(1, OPUS_RATE)
+
 GAP = 0.06
 """Seconds without a packet of ours after which the stream has paused and its timestamps follow the clock."""
 
@@ -93,7 +95,7 @@ class VoiceTrack(MediaStreamTrack):
         for payload in packets:
             packet = av.Packet(payload)
             packet.pts = self._ticks
-            packet.time_base = Fraction(1, OPUS_RATE)
+            packet.time_base = TIME_BASE
             self._ticks += PACKET_TICKS
             self._packets.put_nowait(packet)
 

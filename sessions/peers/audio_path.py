@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
-import numpy as np
-
 from runtime.media.frame import PTIME, EncodedFrame, Pcm
 from runtime.media.g711 import encode_alaw, encode_mulaw
-from runtime.media.opus import OPUS_RATE, OpusEncoder
+from runtime.media.opus import OPUS_RATE
 from runtime.transport.webrtc import WebRtcConnection
 from runtime.wire.conversation import WordTime
 from runtime.wire.realtime.config import AudioFormat
 from runtime.wire.realtime.protocol import RealtimeProtocol
 from sessions.peers.blocks import BlockEncoder
+from sessions.peers.opus_wire import OpusFrames
 from sessions.peers.peer import FrameEncoder
 from tts.phrases import WireFormat
 
@@ -124,38 +123,6 @@ class MediaAudio:
 
         self._hear = received
         self._connection.listen(received)
-
-
-class OpusFrames:
-    """
-    One utterance, from PCM at 24 kHz to Opus packets of 20 ms; the last is filled up with silence.
-
-    Args:
-        position: Of the utterance's first sample on the outgoing stream.
-    """
-
-    wire = WIRES["audio/pcm"]
-    ptime = PTIME
-
-    def __init__(self, *, position: int) -> None:
-        self._position = position
-        self._opus = OpusEncoder(self.wire.rate)
-
-    def push(self, coded: bytes) -> Sequence[EncodedFrame]:
-        """Take PCM of any length, and return the packets it completes."""
-        return self._frames(self._opus.push(np.frombuffer(coded, "<i2")))
-
-    def flush(self) -> Sequence[EncodedFrame]:
-        """The last packet; empty where nothing is left."""
-        return self._frames(self._opus.flush())
-
-    def _frames(self, packets: Sequence[bytes]) -> Sequence[EncodedFrame]:
-        samples = self._opus.frame_samples
-        frames = [
-            EncodedFrame(packet, self._position + n * samples, samples) for n, packet in enumerate(packets)
-        ]
-        self._position += len(packets) * samples
-        return frames
 
 
 def _unheard(pcm: Pcm) -> None:

@@ -17,6 +17,7 @@ BENCHES = (
     "engine",
     "enrolment",
     "inbound",
+    "interruptions",
     "loop_lag",
     "pool",
     "scheduler",
