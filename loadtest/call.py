@@ -17,7 +17,7 @@ from loadtest.socket import CallerSocket, Refused, connect, connect_audiosocket
 from runtime.media.frame import Pcm
 from runtime.media.line_codec import line_codec
 
-HEAD = 120
+HEAD = 200
 """Characters of a message within which its kind is told."""
 
 
