@@ -13,8 +13,10 @@ is that of Plivo's own library.
 from __future__ import annotations
 
 import binascii
+import contextlib
 import hashlib
 import hmac
+import json
 from collections.abc import Mapping
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
@@ -61,7 +63,11 @@ class PlivoStream(MediaStream):
 
 
 def _headers(given: str) -> dict[str, str]:
-    """Extra headers, ``{a=1;b=2}`` or ``a=1,b=2``."""
+    """Extra headers: ``{"a": "1"}``, ``{a=1;b=2}`` or ``a=1,b=2``; Plivo's texts and its library differ."""
+    with contextlib.suppress(ValueError, RecursionError):
+        parsed = json.loads(given)
+        if isinstance(parsed, dict):
+            return {str(name): str(value) for name, value in parsed.items()}
     pairs = (part.partition("=") for part in given.strip("{} ").replace(",", ";").split(";"))
     return {name.strip(): value.strip() for name, separator, value in pairs if separator}
 

@@ -164,8 +164,13 @@ CARRIERS = {
             extra_headers="",
         ),
         L16_20MS,
-        text(event="dtmf", streamId="s1", dtmf={"track": "inbound", "digit": "5", "timestamp": "2"}),
-        text(event="playedStream", streamId="s1", name="m"),
+        text(
+            event="dtmf",
+            sequenceNumber=2,
+            streamId="s1",
+            dtmf={"track": "inbound", "digit": "5", "timestamp": "2"},
+        ),
+        text(event="playedStream", sequenceNumber=3, streamId="s1", name="m"),
         text(event="stop", streamId="s1"),
     ),
     "vonage": Carrier(
