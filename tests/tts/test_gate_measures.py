@@ -17,7 +17,7 @@ from tts.voices.gate.level import measure_clipping, measure_loudness
 from tts.voices.gate.losses import measure_losses
 from tts.voices.gate.music import measure_music
 from tts.voices.gate.noise import measure_noise
-from tts.voices.gate.overlap import Overlap, measure_overlap
+from tts.voices.gate.overlap import measure_overlap
 from tts.voices.gate.pitch import track_pitch
 from tts.voices.gate.room import measure_reverberation
 from tts.voices.gate.sound import HOP_SECONDS, Mask, Sound, silences, spans
@@ -192,7 +192,7 @@ def test_pitch_of_pulses_is_their_rate(hz: float) -> None:
 
 def test_one_voice_is_one_voice() -> None:
     sound = Spoken(SPEECH, RATE)
-    assert measure_speakers(sound, track_pitch(sound), Overlap(0.0, ())).second_seconds == 0
+    assert measure_speakers(sound, track_pitch(sound)).second_seconds == 0
     assert measure_overlap(sound).seconds <= 0.05
 
 
@@ -203,7 +203,7 @@ def test_another_voice_after_the_first_is_found_where_it_speaks(turns: int) -> N
     piece = len(first) // turns
     parts = [voice[at * piece : (at + 1) * piece] for at in range(turns) for voice in (first, second)]
     sound = Spoken(np.concatenate(parts), RATE)
-    found = measure_speakers(sound, track_pitch(sound), Overlap(0.0, ()))
+    found = measure_speakers(sound, track_pitch(sound))
     assert found.second_seconds > 1.0
     assert all(0 <= start < end <= sound.seconds for start, end in found.spans)
 

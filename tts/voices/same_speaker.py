@@ -8,7 +8,6 @@ import soxr
 from runtime.media.container import Recording
 from runtime.media.frame import LISTENING_RATE
 from tts.voices.gate.channels import choose_channel
-from tts.voices.gate.overlap import measure_overlap
 from tts.voices.gate.pitch import track_pitch
 from tts.voices.gate.sound import Floats, Sound
 from tts.voices.gate.speakers import measure_speakers
@@ -31,7 +30,7 @@ def speaker_distance(one: Recording, other: Recording) -> float:
     is a measure for telling strangers apart, not a proof of identity: an imitator passes it.
     """
     joined = Sound(np.concatenate([_levelled(one), _levelled(other)]), LISTENING_RATE)
-    return measure_speakers(joined, track_pitch(joined), measure_overlap(joined)).score
+    return measure_speakers(joined, track_pitch(joined)).score
 
 
 def same_speaker(one: Recording, other: Recording) -> bool:

@@ -86,7 +86,7 @@ def measure(sound: Sound, recording: Recording, channels: Channels, *, whole: bo
     clipping, loudness = measure_clipping(sound), measure_loudness(sound)
     noise, losses = measure_noise(sound), measure_losses(sound)
     overlap = measure_overlap(sound)
-    speakers = measure_speakers(sound, pitch, overlap)
+    speakers = measure_speakers(sound, pitch)
     values |= {
         "effective_bandwidth_hz": round(bandwidth.effective_hz),
         "modulated_bandwidth_hz": round(bandwidth.modulated_hz),
@@ -107,7 +107,7 @@ def measure(sound: Sound, recording: Recording, channels: Channels, *, whole: bo
         "noise_floor_dbfs": _rounded(noise.floor_dbfs, 1),
         "reverb_t60_s": _rounded(measure_reverberation(sound), 2),
         "music_score": round(measure_music(sound), 2),
-        "speaker_count": 2 if speakers.second_seconds or overlap.seconds > 0.05 else 1,
+        "speaker_count": 2 if speakers.second_seconds or overlap.seconds > 0.045 else 1,
         "speaker_change_score": round(speakers.score, 1),
         "second_speaker_s": round(speakers.second_seconds, 2),
         "overlap_s": round(overlap.seconds, 2),

@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tts.voices.gate.cepstra import mel_cepstra
-from tts.voices.gate.overlap import Overlap
 from tts.voices.gate.pitch import Pitch
 from tts.voices.gate.sound import Floats, Sound, spans
 from tts.voices.voice import Span
@@ -25,12 +24,13 @@ from tts.voices.voice import Span
 TWO_VOICES = 46.0
 """Score from which there are two. One person in one take reaches 42, mostly below 30."""
 
+TWO_VOICES_BRIEFLY = 60.0
+"""Score that is asked for where the lesser voice is voiced for less than a second: a cough, a laugh, a shout
+of one person stands as far from the rest."""
+_BRIEF_BLOCKS = 5
+
 TWO_VOICES_IN_TWO_ROOMS = 34.0
 """Score that is enough where the background changes together with the voice."""
-
-TWO_VOICES_TWO_PITCHES = 30.0
-"""Score that is enough where two pitches were heard at once for this many seconds:"""
-OVERLAP_SECONDS = 0.04
 
 ANOTHER_ROOM_DB = 4.0
 """Mean difference of the background spectra before and after."""
@@ -77,7 +77,7 @@ class Speakers:
     """Where it speaks."""
 
 
-def measure_speakers(sound: Sound, pitch: Pitch, overlap: Overlap) -> Speakers:
+def measure_speakers(sound: Sound, pitch: Pitch) -> Speakers:
     """Split the voiced speech into two groups in the best way, and say whether they are two people."""
     frames = np.flatnonzero(pitch.voiced)
     blocks = len(frames) // _BLOCK
@@ -93,8 +93,8 @@ def measure_speakers(sound: Sound, pitch: Pitch, overlap: Overlap) -> Speakers:
     means = features.reshape(blocks, _BLOCK, -1).mean(axis=1)
     score, groups = _best_split(_whitened(means))
     enough = TWO_VOICES
-    if overlap.seconds >= OVERLAP_SECONDS:
-        enough = TWO_VOICES_TWO_PITCHES
+    if min(groups.sum(), blocks - groups.sum()) < _BRIEF_BLOCKS:
+        enough = TWO_VOICES_BRIEFLY
     elif score >= TWO_VOICES_IN_TWO_ROOMS and _background_change(groups, frames, sound) >= ANOTHER_ROOM_DB:
         enough = TWO_VOICES_IN_TWO_ROOMS
     if score < enough:
