@@ -6,7 +6,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -24,6 +24,9 @@ from sessions.voice import SessionVoice
 from tts.voices.resolve import VoiceResolver
 
 log = logging.getLogger(__name__)
+
+PARTING = 3.0
+"""Seconds in which calls that are cut off may say so to the other side, and to its carrier."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +152,10 @@ class SessionManager:
         return len(holding)
 
     async def drain(self, seconds: float) -> None:
-        """Take no new calls; let live ones finish what they say, for ``seconds`` at most, then end them."""
+        """
+        Take no new calls; let live ones finish what they say, for ``seconds`` at most, and end the others
+        within :data:`PARTING`.
+        """
         self._draining = True
         for session in list(self._sessions):
             session.drain()
@@ -160,6 +166,9 @@ class SessionManager:
             log.warning("%d calls were still up after %g s and are cut off", len(self), seconds)
             for session in list(self._sessions):
                 session.hang_up()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(PARTING):
+                    await self._empty.wait()
 
 
 async def _anyone() -> None:

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket
 
-from runtime.errors import VivavoceError
+from runtime.errors import AtCapacity, VivavoceError
 from runtime.server.auth import SOCKET_SCHEMES, offered_subprotocols
 from runtime.server.realtime import OpenedSession, open_session, refusal
 from runtime.server.services import Services
+from runtime.wire.realtime.outbox import Outbox, encode
 from sessions.peers.audio_path import EventAudio
 from sessions.peers.line import ResumableLine, Socket
 from sessions.peers.realtime import RealtimePeer
@@ -26,7 +27,7 @@ async def realtime(socket: WebSocket) -> None:
     ``model`` is an agent's id, or any other name for a plain agent. ``intent=transcription`` makes a session
     that only writes down what it hears. ``call_id`` joins a WebRTC call that is up, to see and steer it.
     ``resumable=true`` keeps the call for a while when the line breaks; ``resume=TOKEN`` takes it up again.
-    Whatever stands against the call is said before the upgrade, in HTTP.
+    Whatever stands against the call is said before the upgrade, in HTTP; see also :func:`turn_away`.
     """
     services: Services = socket.app.state.services
     query = socket.query_params
@@ -41,6 +42,9 @@ async def realtime(socket: WebSocket) -> None:
             opened = await open_session(
                 services, caller, model=query.get("model"), intent=query.get("intent")
             )
+    except AtCapacity as error:
+        await turn_away(socket, error)
+        return
     except VivavoceError as error:
         await socket.send_denial_response(refusal(error))
         return
@@ -54,6 +58,22 @@ async def realtime(socket: WebSocket) -> None:
         await serve_resumable(services, opened, ResumableLine(socket), tenant_id)
     else:
         await serve(services, opened, socket)
+
+
+async def turn_away(socket: WebSocket, error: AtCapacity) -> None:
+    """
+    Refuse a call that cannot be kept: 503 and ``Retry-After``. A browser, who alone must offer a subprotocol,
+    never sees what HTTP says: it is let in for an ``error`` event and a close with 1013, "try again later".
+    """
+    if SUBPROTOCOL not in offered_subprotocols(socket):
+        await socket.send_denial_response(refusal(error))
+        return
+    await socket.accept(subprotocol=SUBPROTOCOL)
+    outbox = Outbox()
+    outbox.fail(error.message, error.code)
+    for event in outbox.events():
+        await socket.send_text(encode(event))
+    await socket.close(error.close_code, f"try again in {error.retry_after:g} s")
 
 
 async def serve(
