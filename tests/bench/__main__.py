@@ -20,6 +20,7 @@ BENCHES = (
     "interruptions",
     "loop_lag",
     "pool",
+    "response_gap",
     "scheduler",
     "turn",
     "webrtc",
