@@ -13,6 +13,7 @@ from tests.bench.machine import describe
 
 BENCHES = (
     "beep",
+    "burst",
     "clear",
     "engine",
     "enrolment",
