@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
+
+import numpy as np
 
 from runtime.media.frame import LISTENING_RATE, Pcm
 from runtime.media.resample import Quality, StreamResampler
@@ -38,6 +40,9 @@ SLICES = 2
 
 BACKLOG = 10.0
 """Seconds that may wait before the peer is asked to read no further."""
+
+ECHO_FROM = 0.3
+"""Speech probability from which a window is compared with what we say: less opens no turn."""
 
 LONGEST_TURN = 120.0
 """Seconds of a turn that are recognised; what is said beyond is not kept. Bounds memory."""
@@ -282,6 +287,7 @@ class Listener:
     def _on_window(self, window: VadWindow) -> None:
         if self._turns.detection is None:
             return
+        window = self._without_echo(window)
         covered = self._barge_in is not None and self._audible()
         if not covered:
             self._release_withheld()
@@ -294,6 +300,15 @@ class Listener:
                 self._tell(event)
         if covered:
             self._watch_for_barge_in(window)
+
+    def _without_echo(self, window: VadWindow) -> VadWindow:
+        """The window, silent if it is our own voice that is heard in it."""
+        echo = self._turns.echo
+        if echo is None or window.probability < ECHO_FROM or not echo.may_return:
+            return window
+        heard = np.concatenate(self._recent)[: window.end - self._recent_start]
+        age = (self._received - window.end) / LISTENING_RATE
+        return replace(window, probability=0.0) if echo.is_echo(heard, age=age) else window
 
     def _watch_for_barge_in(self, window: VadWindow) -> None:
         assert self._barge_in is not None

@@ -8,6 +8,7 @@ from typing import Literal, Protocol, TypeAlias
 
 from runtime.media.frame import EncodedFrame, Pcm
 from runtime.turn.barge_in import BargeInSettings
+from runtime.turn.echo import EchoDetector
 from runtime.turn.endpointing import TurnDetection
 from runtime.wire.conversation import Conversation, Item, WordTime
 from sessions.brains.brain import Tool, ToolCall
@@ -71,6 +72,8 @@ class TurnTaking:
     """When speech over ours stops us; None: never."""
     answers: bool = True
     """Whether the agent replies when a turn has been detected; False waits for an order."""
+    echo: EchoDetector | None = None
+    """Tells our own voice from the caller's, where the wire brings it back; None where it does not."""
 
 
 HangUp: TypeAlias = Literal["completed", "draining", "fault", "expired"]

@@ -7,18 +7,19 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
-
-import numpy as np
 
 from runtime import metrics
 from runtime.clock import Clock
 from runtime.errors import MalformedMessage, PeerError
+from runtime.media.conceal import Concealer
 from runtime.media.frame import EncodedFrame
 from runtime.media.heard import HeardPosition
 from runtime.media.line_codec import LineCodec, line_codec
 from runtime.transport.line import Line
 from runtime.turn.barge_in import BargeInSettings
+from runtime.turn.echo import EchoDetector
 from runtime.turn.endpointing import ServerVad
 from runtime.wire.conversation import Conversation, WordTime
 from runtime.wire.telephony import (
@@ -125,6 +126,8 @@ class TelephonePeer:
         self._codec = PCMU
         self._sample_bytes = PCMU.sample_bytes
         self._heard = HeardPosition(rate=PCMU.rate)
+        self._echo = EchoDetector(PCMU.rate, PCMU.decode)
+        self._concealer = Concealer(PCMU.rate)
         self._call: Call | None = None
         self._started: CallStarted | None = None
         # Set when the carrier has ended the call, or the line is gone.
@@ -166,6 +169,7 @@ class TelephonePeer:
             language=self._profile.language,
             detection=ServerVad(),
             barge_in=BargeInSettings() if self._profile.interruptible else None,
+            echo=self._echo,
         )
 
     # The caller
@@ -215,12 +219,22 @@ class TelephonePeer:
         samples = position - frames[0].pts
         rate = self._codec.rate
         self._sounds_until = max(self._sounds_until, self._clock.now()) + samples / rate
+        self._note_for_echo(frames)
         self._unwritten_samples += samples
         if words:
             self._unwritten_words.extend(words)
         if position - self._marked >= MARK_SECONDS * rate:
             packets += self._mark(position)
         self._write(packets)
+
+    def _note_for_echo(self, frames: Sequence[EncodedFrame]) -> None:
+        """What the line will play until :attr:`_sounds_until`."""
+        rate = self._codec.rate
+        end = frames[-1].pts + frames[-1].samples
+        for frame in frames:
+            if isinstance(frame, CarrierFrame):
+                at = self._sounds_until - (end - frame.pts) / rate
+                self._echo.plays(frame.coded, at, frame.samples / rate)
 
     def tool_called(self, order: ReplyOrder, call: ToolCall) -> None:
         self._ledger.tool_called(order, call)
@@ -348,6 +362,8 @@ class TelephonePeer:
             self._codec = codec
             self._sample_bytes = codec.sample_bytes
             self._heard = HeardPosition(rate=codec.rate)
+            self._echo = EchoDetector(codec.rate, codec.decode)
+            self._concealer = Concealer(codec.rate)
             call.take_turns(self.turn_taking)
         self._on_start(started)
         call.greet()
@@ -366,9 +382,10 @@ class TelephonePeer:
         if self._received_samples > (self._clock.now() - self._began + FASTEST) * self._codec.rate:
             self._received_samples -= samples
             return
+        self._echo.came_in(self._clock.now())
         if missing:
-            self._call.hear(np.zeros(missing, np.int16))
-        self._call.hear(self._codec.decode(payload))
+            self._call.hear(self._concealer.lost(missing))
+        self._call.hear(self._concealer.heard(self._codec.decode(payload)))
 
     def _give_up(self, error: PeerError) -> None:
         log.warning("the carrier broke its protocol: %s", error)
@@ -404,6 +421,14 @@ class TelephonePeer:
         self._unwritten_words.clear()
         if samples:
             self._ledger.sounded(order, samples / self._codec.rate, words)
+
+
+@dataclass(frozen=True, slots=True)
+class CarrierFrame(EncodedFrame):
+    """A packet that can still be heard: what an echo of it is known by."""
+
+    coded: bytes
+    """Its samples as the line carries them."""
 
 
 class CarrierEncoder:
@@ -454,7 +479,7 @@ class CarrierEncoder:
 
     def _frame(self, coded: bytes) -> EncodedFrame:
         samples = len(coded) // self._codec.sample_bytes
-        frame = EncodedFrame(self._framed(self._play(coded)), self._position, samples)
+        frame = CarrierFrame(self._framed(self._play(coded)), self._position, samples, coded)
         self._position += samples
         return frame
 
