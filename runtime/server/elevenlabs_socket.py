@@ -99,14 +99,14 @@ class Utterance:
 
     async def _speak(self, stretch: SpeechStream) -> None:
         clock = CharacterClock("")
-        spoken = 0.0
+        told = 0.0
         async for block in stretch:
             clock.extend(stretch.text)
             data = self._encoder.push(block.samples)
             characters = clock.take(block.words)
             if data or characters.text:
-                await self._tell(audio_message(self._name, data, characters, since=spoken))
-            spoken = stretch.seconds
+                await self._tell(audio_message(self._name, data, characters, since=told))
+            told = characters.ends[-1] if characters.ends else told
 
 
 class TextSocket:

@@ -129,7 +129,7 @@ def audio_message(context: str | None, audio: bytes, characters: Characters, *, 
     Args:
         context: None on ``stream-input``.
         characters: Those that sound in it, with times from the utterance's first sample.
-        since: Seconds of the utterance that went before.
+        since: End of the last character that was told before, in seconds: clients add up the messages' times.
     """
     alignment = None
     if characters.text:
