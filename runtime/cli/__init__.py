@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from runtime.cli import accounts, demo, doctor, serve, voices
+from runtime.cli import accounts, clones, demo, doctor, serve, voices
 from runtime.cli.client import ApiError, Unreachable
 from runtime.cli.output import fail
 
@@ -20,6 +20,7 @@ app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
 app.command("speech")(voices.speech)
 app.add_typer(voices.app, name="voices")
+app.add_typer(clones.app, name="voice", hidden=True)  # the guide's word for it
 app.add_typer(accounts.agents, name="agents")
 app.add_typer(accounts.keys, name="keys")
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import httpx
 
@@ -76,12 +75,11 @@ class Client:
         except httpx.TransportError as error:
             raise Unreachable(f"no server at {self.url}: {error}") from error
 
-    def enrol(self, name: str, clip: Path) -> dict[str, Any]:
+    def enrol(self, name: str, clip: BinaryIO, *, filename: str) -> dict[str, Any]:
         """Upload a recording; the answer is the new voice, normally ``pending``."""
-        with clip.open("rb") as file:
-            voice: dict[str, Any] = self.json(
-                "POST", "/v1/voice/clones", data={"name": name}, files={"file": (clip.name, file)}
-            )
+        voice: dict[str, Any] = self.json(
+            "POST", "/v1/voice/clones", data={"name": name}, files={"file": (filename, clip)}
+        )
         return voice
 
     def wait_for_voice(

@@ -72,7 +72,8 @@ def show(client: Client, clip: Path | None, out: Path) -> None:
 
     _step("2/4", "the gate and the clone")
     started = time.monotonic()
-    voice = client.enrol("Demo voice", clip)
+    with clip.open("rb") as recording:
+        voice = client.enrol("Demo voice", recording, filename=clip.name)
     err.print(f"  {voice['id']} ({voice['status']})")
     voice = client.wait_for_voice(voice["id"], interval=0.1)
     enrolled = time.monotonic() - started

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from runtime.cli.client import Client
 from runtime.cli.output import emit_json, err, fail, out, report_lines, table
@@ -51,9 +51,7 @@ def clone_voice(
 ) -> None:
     """Make a voice of a recording."""
     client = Client(url, key)
-    voice = client.enrol(name, file)
-    if wait:
-        voice = _wait(client, voice)
+    voice = make(client, name, file, wait=wait)
     if json:
         emit_json(voice)
     else:
@@ -155,11 +153,16 @@ def speech(
         err.print(f"{file} ({file.stat().st_size} bytes)")
 
 
-def _wait(client: Client, voice: dict[str, Any]) -> dict[str, Any]:
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=err, transient=True) as progress:
-        task = progress.add_task(f"{voice['id']}: {voice['status']}", total=None)
-        return client.wait_for_voice(
-            voice["id"],
-            each=lambda seen: progress.update(task, description=f"{voice['id']}: {seen['status']}"),
-        )
+def make(client: Client, name: str, file: Path, *, wait: bool) -> dict[str, Any]:
+    """Upload a recording and, if asked, wait for the voice; bars on a terminal's standard error meanwhile."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
+        with progress.open(file, "rb", description=f"send {file.name}") as recording:
+            voice = client.enrol(name, recording, filename=file.name)
+        if wait:
+            task = progress.add_task(f"{voice['id']}: {voice['status']}", total=None)
+            voice = client.wait_for_voice(
+                voice["id"],
+                each=lambda seen: progress.update(task, description=f"{voice['id']}: {seen['status']}"),
+            )
+    return voice

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import re
 import subprocess
@@ -15,7 +16,7 @@ import pytest
 
 from tests.live_server import LiveServer
 
-CLIENT = Path(__file__).parents[2] / "clients" / "pyai"
+CLIENTS = [str(Path(__file__).parents[2] / "clients" / name) for name in ("vivavoce", "pyai")]
 
 GUIDE = """
 import os, time
@@ -51,16 +52,26 @@ def desk(tmp_path: Path, good: bytes) -> Path:
 
 
 def run(desk: Path, server: LiveServer, key: str | None, *command: str) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"PYTHONPATH": str(CLIENT), "PYAI_BASE_URL": server.url, "PYTHONUTF8": "1"}
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join(CLIENTS),
+        "PYAI_BASE_URL": server.url,
+        "VIVAVOCE_URL": server.url,
+        "PYTHONUTF8": "1",
+    }
     if key is not None:
-        environment["PYAI_API_KEY"] = key
+        environment |= {"PYAI_API_KEY": key, "VIVAVOCE_API_KEY": key}
     return subprocess.run(
         [sys.executable, *command], cwd=desk, env=environment, capture_output=True, text=True, timeout=50
     )
 
 
-def test_the_python_lines(desk: Path, server: LiveServer, key: str) -> None:
-    done = run(desk, server, key, "-c", GUIDE)
+OUR_OWN = GUIDE.replace("PyAI", "Vivavoce").replace("PYAI_", "VIVAVOCE_").replace("pyai", "vivavoce")
+"""The same under our own name."""
+
+
+@pytest.mark.parametrize("lines", [GUIDE, OUR_OWN], ids=["pyai", "vivavoce"])
+def test_the_python_lines(desk: Path, server: LiveServer, key: str, lines: str) -> None:
+    done = run(desk, server, key, "-c", lines)
     assert done.returncode == 0, done.stderr
     created, status = done.stdout.splitlines()
     assert re.fullmatch(r"voice_\w+ pending", created)
@@ -69,6 +80,50 @@ def test_the_python_lines(desk: Path, server: LiveServer, key: str) -> None:
         assert file.getnframes() > 10_000
     with av.open(io.BytesIO((desk / "confirmation.mp3").read_bytes())) as container:
         assert sum(frame.samples for frame in container.decode(audio=0)) > 10_000
+
+
+@pytest.mark.parametrize("command", ["pyai", "runtime"])
+def test_the_line_of_the_guide_prints_the_id_and_the_status(
+    desk: Path, server: LiveServer, key: str, command: str
+) -> None:
+    create = ("voice", "clones", "create", "--name", "Ava — brand voice", "--file", "reference.wav")
+    done = run(desk, server, key, "-m", command, *create)
+    assert done.returncode == 0, done.stderr
+    assert re.fullmatch(r"voice_\w+ \(pending\)\n", done.stdout)
+    assert done.stderr == ""
+    told = run(desk, server, key, "-m", command, "voice", "clones", "get", done.stdout.split()[0], "--json")
+    assert json.loads(told.stdout)["name"] == "Ava — brand voice"
+
+
+def test_the_rest_of_the_api(desk: Path, server: LiveServer, key: str) -> None:
+    """Agents, calls and webhooks by the client."""
+    done = run(
+        desk,
+        server,
+        key,
+        "-c",
+        """
+from vivavoce import ApiError, Vivavoce
+with Vivavoce() as api:
+    agent = api.agents.create(name="Desk", greeting="Hello.")
+    api.agents.change(agent["agent_id"], greeting="Good morning.")
+    print(api.agents.get(agent["agent_id"])["greeting"], [one["name"] for one in api.agents.list()])
+    print(list(api.calls.list()))
+    hook = api.webhooks.create(url="http://127.0.0.1:1/hook", events=["call.ended"])
+    print(hook["secret"][:6], len(api.webhooks.list()))
+    api.webhooks.delete(hook["id"])
+    try:
+        api.transcriptions.get("job_nobody")
+    except ApiError as error:
+        print(error.status, error.code)
+""",
+    )
+    assert done.stdout.splitlines() == [
+        "Good morning. ['Desk']",
+        "[]",
+        "whsec_ 1",
+        "404 not_found",
+    ], done.stderr
 
 
 def test_the_command_line(desk: Path, server: LiveServer, key: str) -> None:

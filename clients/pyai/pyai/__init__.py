@@ -1,7 +1,8 @@
 """
 PyAI's client: voices cloned and spoken, in the words of its guide.
 
-Opt-in (``pip install ./clients/pyai``), so that no other package of this name is shadowed unasked::
+Opt-in, so that no other package of this name is shadowed unasked: ``pip install ./clients/vivavoce
+./clients/pyai``. It is :class:`vivavoce.Vivavoce` under another name::
 
     from pyai import PyAI
 
@@ -10,6 +11,17 @@ Opt-in (``pip install ./clients/pyai``), so that no other package of this name i
         voice = pyai.voice.clones.create(name="Ava — brand voice", file=f)
 """
 
-from pyai.client import PyAI, PyAIError, Voice
+from vivavoce.client import ApiError, Vivavoce
+from vivavoce.voices import Voice
+
+
+class PyAI(Vivavoce):
+    """As :class:`vivavoce.Vivavoce`, with ``PYAI_API_KEY`` and ``PYAI_BASE_URL`` from the environment."""
+
+    key_variable = "PYAI_API_KEY"
+    url_variable = "PYAI_BASE_URL"
+
+
+PyAIError = ApiError
 
 __all__ = ["PyAI", "PyAIError", "Voice"]
