@@ -6,12 +6,10 @@ import asyncio
 import base64
 import hashlib
 import hmac
-import json
 import re
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
 from xml.etree import ElementTree
@@ -26,7 +24,6 @@ from twilio.request_validator import RequestValidator
 from websockets.asyncio.client import ClientConnection
 
 from runtime.clock import ManualClock
-from runtime.media.line_codec import line_codec
 from runtime.server.audiosocket import EXPECTED_SECONDS, ExpectedCalls
 from runtime.settings import Settings
 from runtime.wire import audiosocket
@@ -179,71 +176,23 @@ async def dialled(server: LiveServer, agent: str, name: str) -> AsyncIterator[Cl
         yield socket
 
 
-@dataclass(frozen=True)
-class Sound:
-    """Where a carrier finds our audio in what we send; empty for bare binary."""
+WIRE = {"genesys": "audiohook", "asterisk": "chan_websocket", "freeswitch": "mod_audio_stream"}
+"""Names in tests.wire, where they differ."""
 
-    path: tuple[str, ...] = ()
-
-    def of(self, message: str | bytes) -> bytes:
-        if isinstance(message, bytes):
-            return b"" if self.path else message
-        value: Any = json.loads(message) if self.path else None
-        for name in self.path:
-            value = value.get(name) if isinstance(value, dict) else None
-        return base64.b64decode(value) if isinstance(value, str) else b""
-
-
-IN_MEDIA = Sound(("media", "payload"))
-CALLS = {
-    "telnyx": ("telnyx", IN_MEDIA, '"clear"'),
-    "plivo": ("plivo", IN_MEDIA, '"clearAudio"'),
-    "vonage": ("vonage", Sound(), '"clear"'),
-    "exotel": ("exotel", IN_MEDIA, '"clear"'),
-    "signalwire": ("signalwire", IN_MEDIA, '"clear"'),
-    "genesys": ("audiohook", Sound(), '"barge_in"'),
-    "asterisk": ("chan_websocket", Sound(), '"FLUSH_MEDIA"'),
-    "jambonz": ("jambonz", Sound(), '"killAudio"'),
-    "freeswitch": ("mod_audio_stream", Sound(("data", "audioData")), None),
-}
-"""By the name in the address: the words of tests.wire, where our audio is, and what a key brings about."""
-
-
-async def collect(socket: ClientConnection, seconds: float, *, until: str | None = None) -> list[str | bytes]:
-    """What comes within the time, or up to a text that holds ``until``."""
-    messages: list[str | bytes] = []
-    loop = asyncio.get_running_loop()
-    end = loop.time() + seconds
-    while (left := end - loop.time()) > 0:
-        try:
-            messages.append(await asyncio.wait_for(socket.recv(), left))
-        except TimeoutError:
-            break
-        if until is not None and isinstance(messages[-1], str) and until in messages[-1]:
-            break
-    return messages
+CALLS = (*DOCUMENTS, "genesys", "asterisk", "freeswitch")
+"""By the name in the address; what is said in a call is in tests/calls/test_carriers.py."""
 
 
 @pytest.mark.parametrize("name", CALLS)
-async def test_a_call_from_the_greeting_to_the_end(server: LiveServer, agent: str, name: str) -> None:
-    words, sound, cleared = CALLS[name]
-    carrier = CARRIERS[words]
-    codec = line_codec(carrier.started.coding, carrier.started.rate)
+async def test_a_stream_with_proof_is_let_in_and_greeted(server: LiveServer, agent: str, name: str) -> None:
+    carrier = CARRIERS[WIRE.get(name, name)]
     async with dialled(server, agent, name) as socket:
         for message in carrier.start:
             await socket.send(message)
-        for _ in range(5):
-            await socket.send(carrier.media)
-        heard = b"".join(sound.of(message) for message in await collect(socket, 0.8))
-        samples = codec.decode(heard)
-        assert 0.4 < len(samples) / codec.rate < 2.0
-        assert np.abs(samples.astype(int)).max() > 4_000
+        await socket.send(carrier.media)
+        assert await asyncio.wait_for(socket.recv(), 5)
         assert carrier.key is not None
         await socket.send(carrier.key)
-        if cleared is not None:
-            messages = await collect(socket, 3.0, until=cleared)
-            assert isinstance(messages[-1], str)
-            assert cleared in messages[-1]
         if carrier.stop is not None:
             await socket.send(carrier.stop)
             await asyncio.wait_for(socket.wait_closed(), 5)
