@@ -2,8 +2,8 @@
 jambonz' verb ``listen``: one JSON message about the call, then binary linear PCM, with events between.
 
 We must choose the subprotocol :data:`SUBPROTOCOL`. With ``bidirectionalAudio.streaming`` audio goes back as
-binary of the same kind, at any length. Marks are known to newer releases only; older ones ignore them, and
-what was heard is then told by the clock.
+binary of the same kind, at any length. ``killAudio`` drops what waits, and ``clearMarks`` the marks in it.
+Marks are known to newer releases only; older ones ignore both, and what was heard is then told by the clock.
 
 Source: jambonz' documentation, "listen" and "WebSocket audio", and for marks its release notes.
 """
@@ -41,6 +41,7 @@ class JambonzStream:
 
     def __init__(self) -> None:
         self.stream_id: str | None = None
+        self._replies: list[str] = []
 
     def receive(self, message: WireMessage) -> TelephonyEvent | None:
         """
@@ -68,7 +69,8 @@ class JambonzStream:
                 return None  # playDone, and whatever jambonz adds
 
     def replies(self) -> Sequence[WireMessage]:
-        return ()
+        replies, self._replies = self._replies, []
+        return replies
 
     def play(self, coded: bytes) -> bytes:
         return coded
@@ -77,6 +79,7 @@ class JambonzStream:
         return json.dumps({"type": "mark", "data": {"name": name}})
 
     def clear(self) -> str:
+        self._replies.append('{"type":"clearMarks"}')
         return '{"type":"killAudio"}'
 
     def hang_up(self) -> str:

@@ -109,7 +109,7 @@ class CarrierStream(Protocol):
         ...
 
     def replies(self) -> Sequence[WireMessage]:
-        """What the protocol itself has to answer to what was received; each is given once."""
+        """What the protocol itself has to add to what was received, or cleared; each is given once."""
         ...
 
     def play(self, coded: bytes) -> WireMessage:

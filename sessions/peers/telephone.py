@@ -243,6 +243,7 @@ class TelephonePeer:
         if self._held is not None:
             self._held.clear()
         self._send(self._stream.clear())
+        self._send_replies()
         self._write_down(order)
         fused = self._heard.at(self._base + round(heard * self._codec.rate), start=self._base)
         self._heard.cleared()
@@ -414,6 +415,10 @@ class TelephonePeer:
     def _send(self, message: WireMessage | None) -> None:
         if message is not None:
             self._line.write(self._line.framed(message))
+
+    def _send_replies(self) -> None:
+        for reply in self._stream.replies():
+            self._send(reply)
 
     def _write_down(self, order: ReplyOrder) -> None:
         samples, self._unwritten_samples = self._unwritten_samples, 0

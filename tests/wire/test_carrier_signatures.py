@@ -186,6 +186,13 @@ def test_documents_are_xml_whatever_is_put_in(url: str, name: str, value: str) -
         assert next(ElementTree.fromstring(document).iter("Stream")) is not None
 
 
+@pytest.mark.parametrize(
+    "spelled", ['{"from": "+1555", "agent": "a"}', "{from=+1555;agent=a}", "from=+1555,agent=a"]
+)
+def test_plivos_headers_are_read_however_they_are_spelled(spelled: str) -> None:
+    assert plivo._headers(spelled) == {"from": "+1555", "agent": "a"}
+
+
 def test_what_we_attach_for_plivo_comes_back_from_its_headers() -> None:
     document = ElementTree.fromstring(plivo.answer_xml("wss://v.example.com/s?t=1&u=2", {"from": "+1 5<5"}))
     stream = document.find("Stream")
