@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from pathlib import Path
@@ -66,7 +67,21 @@ def test_health_answers_and_metrics_are_prometheus(server: LiveServer) -> None:
     ready = httpx.get(f"{server.url}/ready").json()
     assert ready == {"status": "ready", "checks": {"database": "ok", "engine": "ok", "calls": "ok"}}
     metrics = httpx.get(f"{server.url}/metrics").text
-    assert "vivavoce_loop_lag_seconds_bucket" in metrics
+    told = set(re.findall(r"^# TYPE (\S+) (?:counter|gauge|histogram)$", metrics, re.MULTILINE))
+    assert told >= {
+        "process_cpu_seconds_total",
+        "process_resident_memory_bytes",
+        "vivavoce_clear_seconds",
+        "vivavoce_first_audio_seconds",
+        "vivavoce_frame_lateness_seconds",
+        "vivavoce_live_calls",
+        "vivavoce_loop_lag_seconds",
+        "vivavoce_mark_lag_seconds",
+        "vivavoce_queued_seconds",
+        "vivavoce_refused_calls_total",
+        "vivavoce_response_gap_seconds",
+        "vivavoce_underruns_total",
+    }
 
 
 def test_a_setting_that_cannot_be_ends_the_start_with_its_name(tmp_path: Path) -> None:
