@@ -29,17 +29,19 @@ from runtime.server.catalog import StoredVoices
 from runtime.server.client_secrets import ClientSecrets
 from runtime.server.consents import ConsentService
 from runtime.server.designs import DesignService
+from runtime.server.detour import HOLDS, Detour, holds
 from runtime.server.dialects.catalogue import DIALECTS, dialect_of
 from runtime.server.dialects.route import http_error
-from runtime.server.engine import open_house
+from runtime.server.engine import open_house, watermark_keys
 from runtime.server.enrolment import Enrolments
 from runtime.server.fetch import AudioFetcher
 from runtime.server.files import SignedFiles
-from runtime.server.fleet_metrics import MetricsExchange
+from runtime.server.fleet_metrics import QUESTION as FIGURES
 from runtime.server.imports import VoiceImports
 from runtime.server.integrations import ElevenLabsKeys
 from runtime.server.leadership import Leadership
-from runtime.server.limits import RateLimiter
+from runtime.server.limits import OwnBuckets, RateLimiter, SharedBuckets
+from runtime.server.neighbours import Neighbours
 from runtime.server.once import OnceOnly
 from runtime.server.place import Place
 from runtime.server.previews import PreviewService
@@ -50,7 +52,7 @@ from runtime.server.secrets import Secrets, load_secret
 from runtime.server.services import Services
 from runtime.server.speech import SpeechService
 from runtime.server.transcriptions import TranscriptionJobs
-from runtime.server.voices import VoiceService
+from runtime.server.voices import RETIRE_VOICE, VoiceService
 from runtime.server.webhooks import WebhookSender, WebhookService
 from runtime.server.webrtc_calls import WebRtcCalls
 from runtime.settings import Settings
@@ -89,14 +91,11 @@ def create_app(settings: Settings, *, clock: Clock | None = None, place: Place |
         async with AsyncExitStack() as stack:
             leadership = Leadership(place.leader_lock if place else None)
             stack.callback(leadership.leave)
-            app.state.services = await build(settings, clock, stack, leadership=leadership)
-            await open_audiosocket(app.state.services, stack)
-            if place is not None:
-                app.state.exchange = MetricsExchange(
-                    ops.own_page, sockets=place.metrics_sockets, number=place.number
-                )
-                await app.state.exchange.start()
-                stack.push_async_callback(app.state.exchange.close)
+            services = await build(settings, clock, stack, leadership=leadership, place=place)
+            app.state.services = services
+            await open_audiosocket(services, stack)
+            await listen_to_neighbours(app.state.neighbours, services)
+            stack.push_async_callback(app.state.neighbours.close)
             yield {BETWEEN: app.state.services.pacer.between_messages}
             app.state.services = None
 
@@ -109,8 +108,10 @@ def create_app(settings: Settings, *, clock: Clock | None = None, place: Place |
     )
     app.state.settings = settings
     app.state.services = None
-    app.state.exchange = None
+    app.state.neighbours = Neighbours(place.sockets, number=place.number) if place else Neighbours()
     app.state.draining = False
+    if place is not None:
+        app.add_middleware(Detour, neighbours=app.state.neighbours, doors=place.doors)
     app.add_middleware(RequestIds)
     app.add_exception_handler(HTTPException, _nothing_here)
     app.router.routes.extend(ops.routes)
@@ -129,7 +130,12 @@ def create_app(settings: Settings, *, clock: Clock | None = None, place: Place |
 
 
 async def build(
-    settings: Settings, clock: Clock, stack: AsyncExitStack, *, leadership: Leadership
+    settings: Settings,
+    clock: Clock,
+    stack: AsyncExitStack,
+    *,
+    leadership: Leadership,
+    place: Place | None = None,
 ) -> Services:
     """
     Open the store, start the workers, and join them; ``stack`` closes all of it.
@@ -156,6 +162,7 @@ async def build(
             enrolment_service,
             house.cloner,
             upload_limits,
+            watermark_keys=watermark_keys(settings),
         ),
         name="enrolment",
         niceness=ENROLMENT_NICENESS,
@@ -214,8 +221,9 @@ async def build(
         elevenlabs=elevenlabs,
         clock=clock,
         credits=settings.preview_credits,
+        leadership=leadership,
     )
-    await previews.start(take_up=leadership.held)
+    await previews.start()
     stack.push_async_callback(previews.close)
 
     pacer = Pacer(clock)
@@ -288,7 +296,9 @@ async def build(
         authenticator=authenticator,
         client_secrets=ClientSecrets(authenticator, database, clock),
         accounts=AccountService(database, clock, sandbox_open=sandbox),
-        limiter=RateLimiter(settings.rate_limit_per_minute),
+        limiter=RateLimiter(
+            settings.rate_limit_per_minute, SharedBuckets(place.limits) if place else OwnBuckets()
+        ),
         once=OnceOnly(database, clock),
         upload_room=asyncio.Semaphore(UPLOADS_AT_ONCE),
         voices=voices,
@@ -311,7 +321,7 @@ async def build(
         ),
         fetcher=fetcher,
         speech=speech,
-        provenance=ProvenanceService(enroller),
+        provenance=ProvenanceService(enroller, database=database, stock=tuple(resolver.stock)),
         resolver=resolver,
         engine=engine,
         pacer=pacer,
@@ -326,6 +336,14 @@ async def build(
         secrets=secrets,
         expected_calls=ExpectedCalls(clock, standing=settings.audiosocket_agents),
     )
+
+
+async def listen_to_neighbours(neighbours: Neighbours, services: Services) -> None:
+    """Answer what the other processes of a fleet may ask this one."""
+    neighbours.answer(FIGURES, lambda _about: ops.own_page())
+    neighbours.answer(RETIRE_VOICE, lambda voice_id: str(services.calls.retire_voice(voice_id)))
+    neighbours.answer(HOLDS, lambda key: holds(services, key))
+    await neighbours.start()
 
 
 async def _nothing_here(request: Request, error: Exception) -> Response:

@@ -11,6 +11,7 @@ from typing import Any
 from runtime.clock import Clock
 from runtime.errors import InsufficientCredits, NotFound, VivavoceError
 from runtime.server.integrations import ElevenLabsKeys
+from runtime.server.leadership import Leadership
 from runtime.server.speech import SpeechOrder, SpeechService
 from runtime.store.blobs import Blobs
 from runtime.store.database import Database
@@ -20,6 +21,11 @@ log = logging.getLogger(__name__)
 
 MAX_NUMBER = 2**48
 """Of jobs and resources: small enough for every JSON reader, too many to guess."""
+
+
+LOOK_SECONDS = 10.0
+ABANDONED_SECONDS = 60.0
+"""Since a job was last touched, before somebody else does it. Done twice, it is charged once all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +54,7 @@ class PreviewService:
         elevenlabs: ElevenLabsKeys,
         clock: Clock,
         credits: int,
+        leadership: Leadership | None = None,
     ) -> None:
         self._database = database
         self._blobs = blobs
@@ -55,21 +62,25 @@ class PreviewService:
         self._elevenlabs = elevenlabs
         self._clock = clock
         self._credits = credits
+        self._leadership = leadership or Leadership()
         self._queue: asyncio.Queue[JobRow] = asyncio.Queue()
-        self._task: asyncio.Task[None] | None = None
+        self._queued: set[int] = set()
+        self._tasks: list[asyncio.Task[None]] = []
 
-    async def start(self, *, take_up: bool = True) -> None:
-        """Work; first on what a stopped server left, if ``take_up``: one process of several does that."""
-        if take_up:
-            async with self._database.read() as store:
-                for row in await store.unfinished_jobs.all():
-                    self._queue.put_nowait(row)
-        self._task = asyncio.create_task(self._work(), name="previews")
+    async def start(self) -> None:
+        """Work; first on what a stopped server left, where this process leads."""
+        if self._leadership.held:
+            await self._take_up(untouched_since=self._clock.wall())
+        self._tasks = [
+            asyncio.create_task(self._work(), name="previews"),
+            asyncio.create_task(self._look_after_others(), name="previews of dead processes"),
+        ]
 
     async def close(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
 
     async def enqueue(self, tenant_id: str, *, agent_id: str, voice: str, text: str, remote: bool) -> int:
         """
@@ -103,7 +114,7 @@ class PreviewService:
                     required=price,
                     balance=await store.ledger.balance(tenant_id),
                 )
-        self._queue.put_nowait(row)
+        self._push(row)
         return row.id
 
     async def get(self, tenant_id: str, job_id: int, *, agent_id: str) -> PreviewJob:
@@ -113,6 +124,29 @@ class PreviewService:
         if row is None or row.agent_id != agent_id:
             raise NotFound("No such job.", param="job_id")
         return PreviewJob(row.id, row.state, row.outputs, row.error)
+
+    def _push(self, row: JobRow) -> None:
+        if row.id not in self._queued:
+            self._queued.add(row.id)
+            self._queue.put_nowait(row)
+
+    async def _take_up(self, *, untouched_since: float) -> None:
+        async with self._database.read() as store:
+            rows = await store.unfinished_jobs.all(untouched_since=untouched_since)
+        for row in rows:
+            self._push(row)
+
+    async def _look_after_others(self) -> None:
+        """A process that dies leaves its jobs pending: the leader does what nobody touched for a while."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            if not self._leadership.held:
+                continue
+            try:
+                await self._take_up(untouched_since=self._clock.wall() - ABANDONED_SECONDS)
+            except Exception:
+                # The edge of the background task: a store that fails once is asked again.
+                log.exception("abandoned previews could not be looked for")
 
     async def _work(self) -> None:
         while True:
@@ -125,6 +159,8 @@ class PreviewService:
                 # The edge of the background task: one job must not stop all later ones.
                 log.exception("preview %d broke", row.id)
                 await self._fail(row, "the preview could not be made")
+            finally:
+                self._queued.discard(row.id)
 
     async def _do(self, row: JobRow) -> None:
         order = row.order

@@ -42,14 +42,16 @@ class Jobs:
 
 
 class UnfinishedJobs:
-    """What a stopped server left half-done, for all tenants; read once, at start, by the server itself."""
+    """What stopped servers left half-done, for all tenants: for the server itself, and nobody else."""
 
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
-    async def all(self) -> Sequence[JobRow]:
+    async def all(self, *, untouched_since: float) -> Sequence[JobRow]:
         """Oldest first."""
         rows = await self._session.scalars(
-            select(JobRow).where(JobRow.state.in_(("pending", "processing"))).order_by(JobRow.created_at)
+            select(JobRow)
+            .where(JobRow.state.in_(("pending", "processing")), JobRow.updated_at <= untouched_since)
+            .order_by(JobRow.created_at)
         )
         return rows.all()

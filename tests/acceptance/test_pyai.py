@@ -165,3 +165,26 @@ def test_a05_three_minutes_are_too_long(api: httpx.Client, speech: tuple[Samples
     failed = enrol(api, wav(np.tile(samples, 18), rate))
     assert failed["status"] == "failed"
     assert failed["failure"]["message"].startswith("clip too long")
+
+
+def test_a08_a_voice_is_its_owners_alone(server: LiveServer, api: httpx.Client, good: bytes) -> None:
+    voice = enrol(api, good)["id"]
+
+    def asked(client: httpx.Client, voice_id: str) -> list[tuple[int, str]]:
+        speech = {"input": "Hello", "voice": voice_id}
+        answers = [
+            client.get(f"/v1/voice/clones/{voice_id}"),
+            client.delete(f"/v1/voice/clones/{voice_id}"),
+            client.post("/v1/audio/speech", json=speech),
+        ]
+        said = [re.sub(r"req_[\w-]+", "", answer.text).replace(voice_id, "…") for answer in answers]
+        return [(answer.status_code, text) for answer, text in zip(answers, said, strict=True)]
+
+    with server.client(server.sandbox_key()) as stranger:
+        foreign = asked(stranger, voice)
+        assert [status for status, _ in foreign] == [404, 404, 404]
+        assert foreign == asked(stranger, "voice_doesnotexist")
+        assert stranger.get("/v1/voice/clones").json()["data"] == []
+    assert [one["id"] for one in api.get("/v1/voice/clones").json()["data"]] == [voice]
+    assert api.delete(f"/v1/voice/clones/{voice}").status_code == 204
+    assert [status for status, _ in asked(api, voice)] == [404, 404, 404]
