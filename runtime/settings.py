@@ -78,6 +78,9 @@ class Settings(BaseSettings):
     watermark: bool = True
     """Whether all speech carries the inaudible mark that ``POST /v1/provenance/verify`` finds."""
 
+    watermark_key: str | None = Field(default=None, min_length=8)
+    """Secret that draws the mark, so that nobody else can make or aim at it. Unset, it is the public one."""
+
     synthesis_workers: int = Field(default_factory=lambda: max(1, (os.cpu_count() or 2) - 1), ge=1)
     """Processes that synthesise."""
 

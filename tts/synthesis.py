@@ -156,7 +156,7 @@ class SynthesisService:
         speech = self._speeches[step.key] = self._synthesizer.speak(request)
         if self._watermark is not None:
             rate = self._synthesizer.info.rate
-            self._markers[step.key] = Watermarker(rate, key=self._watermark)
+            self._markers[step.key] = Watermarker(rate, key=self._watermark, voice_id=voice.voice_id)
         return speech
 
     def _advance(self, speeches: dict[int, Iterator[PcmBlock]]) -> dict[int, Outcome]:

@@ -89,7 +89,13 @@ def open_house(settings: Settings, clock: Clock) -> House:
 
 
 def _watermark(settings: Settings) -> bytes | None:
-    return DEFAULT_KEY if settings.watermark else None
+    return watermark_keys(settings)[0] if settings.watermark else None
+
+
+def watermark_keys(settings: Settings) -> tuple[bytes, ...]:
+    """Keys whose marks this server knows: its own first, then the one that everybody knows."""
+    own = settings.watermark_key
+    return (DEFAULT_KEY,) if own is None else (own.encode(), DEFAULT_KEY)
 
 
 def _elsewhere(engine: MarkedEngine, voice: Callable[[str], Conditioning], settings: Settings) -> House:

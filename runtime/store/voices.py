@@ -89,6 +89,16 @@ class Voices:
         )
         return rows.all()
 
+    async def ids(self, tenant_id: str, *, limit: int = 100_000) -> Sequence[str]:
+        """Of every voice the tenant ever had, deleted ones too: what they said is still about. Newest first."""
+        rows = await self._session.scalars(
+            select(VoiceRow.id)
+            .where(VoiceRow.tenant_id == tenant_id)
+            .order_by(VoiceRow.created_at.desc())
+            .limit(limit)
+        )
+        return rows.all()
+
     async def unfinished_count(self, tenant_id: str) -> int:
         count = await self._session.scalar(
             select(func.count())

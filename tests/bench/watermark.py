@@ -21,8 +21,8 @@ from runtime.media.frame import SPEAKING_RATE, Pcm
 from runtime.media.g711 import decode_mulaw, encode_mulaw
 from tts.engine import SpeechRequest
 from tts.engines.clone import CloneSynthesizer
-from tts.provenance.detection import detect
-from tts.provenance.watermark import Watermarker
+from tts.provenance.detection import Traces, detect
+from tts.provenance.watermark import DEFAULT_KEY, Watermarker
 from tts.text.normalize import normalize
 
 SECONDS = 5.0
@@ -110,15 +110,14 @@ def decoded(file: BytesIO | Path) -> tuple[Pcm, int]:
     return np.concatenate(blocks), rate
 
 
-def spoken() -> Iterator[Pcm]:
-    """Five seconds each: every line in every stock voice."""
+def spoken() -> Iterator[tuple[Pcm, str]]:
+    """Five seconds each: every line in every stock voice, and which voice it is."""
     engine = CloneSynthesizer()
     for voice in engine.stock():
         for line in LINES:
             request = SpeechRequest(normalize(line).text, voice.conditioning)
-            yield np.concatenate([block.samples for block in engine.speak(request)])[
-                : int(SECONDS * SPEAKING_RATE)
-            ]
+            speech = np.concatenate([block.samples for block in engine.speak(request)])
+            yield speech[: int(SECONDS * SPEAKING_RATE)], voice.voice_id
 
 
 def recorded(folder: Path) -> Iterator[tuple[Pcm, int]]:
@@ -131,8 +130,25 @@ def recorded(folder: Path) -> Iterator[tuple[Pcm, int]]:
                 yield samples[begin : begin + size], rate
 
 
-def marked(samples: Pcm, rate: int) -> Pcm:
-    return Watermarker(rate).push(samples)
+def marked(samples: Pcm, rate: int, voice_id: str = "voice_bench") -> Pcm:
+    return Watermarker(rate, voice_id=voice_id).push(samples)
+
+
+def naming(spoken: list[tuple[Pcm, str]], rng: np.random.Generator) -> None:
+    """How often the voice that spoke is named among so many, and another one in its place."""
+    print(f"\nnaming the voice that spoke, pieces of {SECONDS:g} s; right (wrong)")
+    for known in (10, 1_000):
+        strangers = [f"voice_{number}" for number in range(known - 8)]
+        voices = [*sorted({voice_id for _, voice_id in spoken}), *strangers]
+        for damage, apply in DAMAGES.items():
+            right = wrong = 0
+            for samples, voice_id in spoken:
+                traces = Traces(*apply(marked(samples, SPEAKING_RATE, voice_id), SPEAKING_RATE, rng))
+                named = traces.name(voices, key=DEFAULT_KEY)
+                right += bool(named) and named[0].voice_id == voice_id
+                wrong += bool(named) and named[0].voice_id != voice_id
+            share = f"{right / len(spoken):6.1%} ({wrong / len(spoken):.1%})"
+            print(f"  of {known:5d} known, {damage:22} {share}")
 
 
 def audibility(pairs: list[tuple[Pcm, Pcm, int]]) -> None:
@@ -154,7 +170,8 @@ def audibility(pairs: list[tuple[Pcm, Pcm, int]]) -> None:
 
 def main() -> None:
     rng = np.random.default_rng(1)
-    voices = list(spoken())
+    said = list(spoken())
+    voices = [samples for samples, _ in said]
     folder = Path(os.environ.get("VIVAVOCE_CLIPS", Path(__file__).parents[3] / "shared" / "clips"))
     clips = list(recorded(folder)) if folder.is_dir() else []
     hosts = [(samples, SPEAKING_RATE) for samples in voices]
@@ -185,6 +202,7 @@ def main() -> None:
                 f"  {name:14} {wrong} found of {len(false)}: rate {wrong / len(false):.5f};"
                 f" score deviation {scores.std():.2f}, largest {scores.max():.2f}"
             )
+    naming(said, rng)
     audibility(pairs)
     samples = np.concatenate(voices)
     begun = time.process_time()

@@ -40,6 +40,15 @@ def test_a_marked_recording_is_known_and_an_unmarked_is_not(api: httpx.Client) -
     assert other["tagged_as_synthetic"] is False
 
 
+def test_the_voice_that_spoke_is_named(api: httpx.Client) -> None:
+    stock = api.get("/v1/voices").json()["data"][0]["voice_id"]
+    speech = babble(6.0, RATE, seed=9)
+    known = verified(api, wav(Watermarker(RATE, voice_id=stock).push(speech)))
+    assert known["voice_id"] == stock
+    other = verified(api, wav(Watermarker(RATE, voice_id="voice_of_somebody_else").push(speech)))
+    assert (other["verdict"], other["voice_id"], other["voices"]) == ("watermarked", None, [])
+
+
 def test_too_little_sound_is_inconclusive(api: httpx.Client) -> None:
     assert verified(api, wav(np.zeros(RATE, np.int16)))["verdict"] == "inconclusive"
 

@@ -11,7 +11,8 @@ recording, because its colour knows nothing of the key.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from statistics import NormalDist
 from typing import Any, Literal
 
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 
 from runtime.media.frame import Pcm
 from runtime.media.resample import StreamResampler
-from tts.provenance.watermark import BAND, DEFAULT_KEY, DELAYS, FIRST_DELAY, MARK_RATE, signs
+from tts.provenance.watermark import BAND, DEFAULT_KEY, DELAYS, FIRST_DELAY, MARK_RATE, signs, voice_signs
 
 FRAME = 2048
 HOP = 512
@@ -38,6 +39,9 @@ SHORTEST = 1.0
 
 FALSE_ALARM = 1e-4
 """Chance that a recording without a mark is said to carry one, all its windows together."""
+
+MISNAMED = 1e-3
+"""Chance that a marked recording is said to be of a voice that it is not, all known voices together."""
 
 SPREAD = 1.02
 """Standard deviation of the raw score without a mark, measured by ``tests/bench/watermark.py``."""
@@ -63,6 +67,8 @@ class Detection:
     """Audio that was looked at."""
     spans: tuple[tuple[float, float], ...] = ()
     """Seconds ``[begin, end)`` of the parts that carry it, joined where they overlap."""
+    key: bytes | None = field(default=None, repr=False)
+    """Whose mark was found."""
 
     @property
     def verdict(self) -> Literal["watermarked", "not_detected", "inconclusive"]:
@@ -82,28 +88,92 @@ class Detection:
         }
 
 
-def detect(samples: Pcm, rate: int, *, key: bytes = DEFAULT_KEY) -> Detection:
+@dataclass(frozen=True, slots=True)
+class VoiceMark:
+    """Which voice spoke, and how surely."""
+
+    voice_id: str
+    score: float
+    """In standard deviations of a voice that did not speak."""
+    threshold: float
+    """What the score must reach; grows with the number of voices that are known."""
+    spans: tuple[tuple[float, float], ...]
+    """Seconds ``[begin, end)``."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {
+            "voice_id": self.voice_id,
+            "score": round(self.score, 2),
+            "threshold": round(self.threshold, 2),
+            "spans": [[round(begin, 3), round(end, 3)] for begin, end in self.spans],
+        }
+
+
+class Traces:
     """
-    Look for the mark of ``key``.
+    What a mark would have left in a recording, to be held against keys and voices.
 
     Args:
         samples: Mono int16, any length.
         rate: Hz.
     """
-    seconds = len(samples) / rate
-    cepstra = _cepstra(_at_mark_rate(samples, rate))
-    frames = len(cepstra)
-    if np.count_nonzero(cepstra.any(axis=1)) * HOP / MARK_RATE < SHORTEST:
-        return Detection(False, False, 0.0, _threshold(1), seconds)
-    size, stride = round(WINDOW * MARK_RATE / HOP), round(STRIDE * MARK_RATE / HOP)
-    parts = [(begin, begin + size) for begin in range(0, frames - size // 2, stride)] if frames > size else []
-    parts.append((0, frames))
-    scores = [_score(cepstra[begin:end], signs(key)) for begin, end in parts]
-    threshold = _threshold(len(parts))
-    marked = [part for part, score in zip(parts, scores, strict=True) if score >= threshold]
-    if len(marked) > 1:
-        marked = [part for part in marked if part != (0, frames)]
-    return Detection(bool(marked), True, max(scores), threshold, seconds, _joined(marked, seconds))
+
+    def __init__(self, samples: Pcm, rate: int) -> None:
+        self._seconds = len(samples) / rate
+        self._cepstra = _cepstra(_at_mark_rate(samples, rate))
+        frames = len(self._cepstra)
+        size, stride = round(WINDOW * MARK_RATE / HOP), round(STRIDE * MARK_RATE / HOP)
+        begins = range(0, frames - size // 2, stride) if frames > size else ()
+        self._parts = [*((begin, begin + size) for begin in begins), (0, frames)]
+        sounding = np.count_nonzero(self._cepstra.any(axis=1)) * HOP / MARK_RATE
+        self._conclusive = bool(sounding >= SHORTEST)
+        self._evidence = [_evidence(self._cepstra[slice(*part)]) for part in self._parts]
+
+    def detect(self, *keys: bytes) -> Detection:
+        """Look for the mark of one of ``keys``; the one that is seen best is told."""
+        if not self._conclusive:
+            return Detection(False, False, 0.0, _threshold(FALSE_ALARM), self._seconds)
+        threshold = _threshold(FALSE_ALARM / (len(self._parts) * len(keys)))
+        scores = {key: [float(found @ signs(key)) / SPREAD for found in self._evidence] for key in keys}
+        best = max(keys, key=lambda key: max(scores[key]))
+        marked = [part for part, score in zip(self._parts, scores[best], strict=True) if score >= threshold]
+        spans = self._spans(marked)
+        key = best if marked else None
+        return Detection(bool(marked), True, max(scores[best]), threshold, self._seconds, spans, key)
+
+    def name(self, voices: Sequence[str], *, key: bytes) -> tuple[VoiceMark, ...]:
+        """
+        Which of ``voices`` speak in a recording that carries the mark of ``key``; the surest first.
+
+        Of each part the likeliest voice is told, if it stands out among all that are known.
+        """
+        if not voices or not self._conclusive:
+            return ()
+        patterns = np.array([voice_signs(key, voice_id) for voice_id in voices])
+        threshold = _threshold(MISNAMED / (len(self._parts) * len(voices)))
+        heard: dict[str, list[tuple[float, tuple[int, int]]]] = {}
+        for part, found in zip(self._parts, self._evidence, strict=True):
+            scores = patterns @ found / SPREAD
+            best = int(scores.argmax())
+            if scores[best] >= threshold:
+                heard.setdefault(voices[best], []).append((float(scores[best]), part))
+        marks = (
+            VoiceMark(voice_id, max(found)[0], threshold, self._spans([part for _, part in found]))
+            for voice_id, found in heard.items()
+        )
+        return tuple(sorted(marks, key=lambda mark: -mark.score))
+
+    def _spans(self, parts: Sequence[tuple[int, int]]) -> tuple[tuple[float, float], ...]:
+        """The parts in seconds; the whole is left out where smaller ones tell more."""
+        whole = self._parts[-1]
+        smaller = [part for part in parts if part != whole]
+        return _joined(smaller or list(parts), self._seconds)
+
+
+def detect(samples: Pcm, rate: int, *, key: bytes = DEFAULT_KEY) -> Detection:
+    """Look for the mark of ``key`` in mono int16 at ``rate`` Hz."""
+    return Traces(samples, rate).detect(key)
 
 
 def _at_mark_rate(samples: Pcm, rate: int) -> NDArray[np.float64]:
@@ -149,17 +219,20 @@ def _without_envelope(spectrum: NDArray[np.float64]) -> NDArray[np.float64]:
     return ripple
 
 
-def _score(cepstra: NDArray[np.float64], pattern: NDArray[np.float64]) -> float:
+def _evidence(cepstra: NDArray[np.float64]) -> NDArray[np.float64]:
+    """For each delay how surely its echo is positive or negative: ``(512,)``, a unit vector, or zeros."""
+    if not len(cepstra):
+        return np.zeros(DELAYS)
     mean = cepstra.mean(axis=0)
     # Where the voice or the room leaves much at some delays, those count for less.
     spread = np.sqrt(np.convolve(mean**2, np.ones(_NEIGHBOURS) / _NEIGHBOURS, "same") + 1e-18)
-    evidence = np.clip(mean / spread, -3, 3)
+    evidence: NDArray[np.float64] = np.clip(mean / spread, -3, 3)
     norm = float(np.sqrt(evidence @ evidence))
-    return float(evidence @ pattern) / norm / SPREAD if norm else 0.0
+    return evidence / norm if norm else evidence
 
 
-def _threshold(parts: int) -> float:
-    return _NORMAL.inv_cdf(1 - FALSE_ALARM / parts)
+def _threshold(chance: float) -> float:
+    return _NORMAL.inv_cdf(1 - chance)
 
 
 def _joined(parts: list[tuple[int, int]], seconds: float) -> tuple[tuple[float, float], ...]:

@@ -54,8 +54,11 @@ class MarkedEngine:
         self, request: SpeechRequest, *, deadline: float | None = None
     ) -> AsyncGenerator[PcmBlock, None]:
         """The engine's blocks, marked."""
-        watermarker = None if self._key is None else Watermarker(self.info.rate, key=self._key)
+        watermarker = self._watermarker(request.conditioning.voice_id)
         speech = cast("AsyncGenerator[PcmBlock, None]", self._engine.speak(request, deadline=deadline))
         async with aclosing(speech):
             async for block in speech:
                 yield replace(block, samples=watermarker.push(block.samples)) if watermarker else block
+
+    def _watermarker(self, voice_id: str) -> Watermarker | None:
+        return None if self._key is None else Watermarker(self.info.rate, key=self._key, voice_id=voice_id)

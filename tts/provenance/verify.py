@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from runtime.media.container import Recording
 from runtime.media.frame import Pcm
-from tts.provenance.detection import Detection, detect
+from tts.provenance.detection import Detection, Traces, VoiceMark
 from tts.provenance.marks import SOURCE_TYPE
 from tts.provenance.watermark import DEFAULT_KEY
 
@@ -23,31 +24,37 @@ class Evidence:
 
     watermark: Detection
     tags: dict[str, str]
+    voices: tuple[VoiceMark, ...] = ()
+    """Whose of the voices that were asked about, the surest first."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
         told = " ".join(self.tags.values())
         return {
             **self.watermark.to_json(),
+            "voice_id": self.voices[0].voice_id if self.voices else None,
+            "voices": [voice.to_json() for voice in self.voices],
             "tags": self.tags,
             "tagged_as_synthetic": SOURCE_TYPE in told or "trainedAlgorithmicMedia" in told,
         }
 
 
-def evidence(data: bytes, recording: Recording, *, key: bytes = DEFAULT_KEY) -> Evidence:
+def evidence(
+    data: bytes, recording: Recording, *, keys: Sequence[bytes] = (DEFAULT_KEY,), voices: Sequence[str] = ()
+) -> Evidence:
     """
     Of an upload that was decoded.
 
     Args:
         data: The file's bytes.
         recording: What :func:`~runtime.media.container.decode_upload` made of them.
+        keys: Whose marks are looked for, in all channels mixed.
+        voices: Ids of the voices that may have spoken.
     """
-    return Evidence(detect_in(recording, key=key), read_tags(data))
-
-
-def detect_in(recording: Recording, *, key: bytes = DEFAULT_KEY) -> Detection:
-    """Look for the mark in all channels mixed."""
-    return detect(full_scale(recording.samples.mean(axis=1)), recording.rate, key=key)
+    traces = Traces(full_scale(recording.samples.mean(axis=1)), recording.rate)
+    found = traces.detect(*keys)
+    named = () if found.key is None else traces.name(voices, key=found.key)
+    return Evidence(found, read_tags(data), named)
 
 
 def full_scale(samples: NDArray[np.float32]) -> Pcm:

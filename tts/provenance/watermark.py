@@ -4,9 +4,11 @@ Put an inaudible mark into speech: a faint echo whose pattern only its key tells
 The mark is time-spread echo hiding: the speech is added to itself at 512 delays between 3 and 67 ms, each
 0.4 % of it in amplitude, with signs drawn from the key. To the ear it is a room so dry that it is not heard;
 to who knows the signs it is a ripple in the spectrum, a third of a decibel deep, that is the same in every
-moment of the recording. So a detector needs no beginning, no alignment, no original: it averages. What
-keeps the spectrum keeps the mark: gain, cuts, mixing, µ-law, mp3, resampling. What hides it: rooms with an
-echo as strong as the voice, a change of speed or pitch, and whoever knows the key.
+moment of the recording. A second pattern, fainter and at right angles to the first, is drawn from the
+key and the voice that speaks: who knows which voices there are can tell which of them it was. So a
+detector needs no beginning, no alignment, no original: it averages. What keeps the spectrum keeps the mark:
+gain, cuts, mixing, µ-law, mp3, resampling. What hides it: rooms with an echo as strong as the voice, a change
+of speed or pitch, and whoever knows the key.
 
 The echo has the telephone band only, 200 Hz to 3.7 kHz, where every later channel passes it.
 
@@ -33,14 +35,17 @@ FIRST_DELAY = 24
 DELAYS = 512
 """Samples at :data:`MARK_RATE`: 3 ms to 67 ms. Shorter delays are the speech's own timbre."""
 
-STRENGTH = 0.004
-"""Amplitude of each echo: together they are 21 dB below the speech in the marked band."""
+STRENGTH = 0.0042
+"""Amplitude of each echo: both patterns together are 20 dB below the speech in the marked band."""
+
+VOICE_STRENGTH = 0.0027
+"""Amplitude of each echo of the voice's own pattern: two fifths of the power of the key's."""
 
 BAND = (200.0, 3700.0)
 """Hz."""
 
 DEFAULT_KEY = b"vivavoce"
-"""Anyone can find marks of this key, which is its purpose; a secret key makes marks only its owner finds."""
+"""Anyone can find marks of this key, which is its purpose. Marks of a secret key only its owner finds."""
 
 
 @lru_cache(maxsize=16)
@@ -51,12 +56,23 @@ def signs(key: bytes) -> NDArray[np.float64]:
     return pattern
 
 
-@lru_cache(maxsize=16)
-def _echo(rate: int, key: bytes) -> NDArray[np.float32]:
+@lru_cache(maxsize=4096)
+def voice_signs(key: bytes, voice_id: str) -> NDArray[np.float64]:
+    """The pattern of one voice under a key, shape ``(512,)``, of -1 and 1; orthogonal to :func:`signs`."""
+    seed = int.from_bytes(sha256(key + b"\0" + voice_id.encode()).digest(), "big")
+    agree = np.repeat(np.array([1.0, -1.0]), DELAYS // 2)
+    pattern: NDArray[np.float64] = signs(key) * np.random.default_rng(seed).permutation(agree)
+    return pattern
+
+
+@lru_cache(maxsize=64)
+def _echo(rate: int, key: bytes, voice_id: str | None) -> NDArray[np.float32]:
     """The impulse response of the echoes alone, without the speech itself, at ``rate`` Hz."""
     band_filter = _band_filter()
     pattern = np.zeros(FIRST_DELAY + DELAYS)
     pattern[FIRST_DELAY:] = STRENGTH * signs(key)
+    if voice_id is not None:
+        pattern[FIRST_DELAY:] += VOICE_STRENGTH * voice_signs(key, voice_id)
     # The filter's own delay is taken out; what it smears before time zero is too faint to keep.
     response = np.convolve(pattern, band_filter)[len(band_filter) // 2 :]
     if rate != MARK_RATE:
@@ -81,12 +97,13 @@ class Watermarker:
     Args:
         rate: Hz, 8000 or more.
         key: Whose mark it is.
+        voice_id: Who speaks, for whoever knows the key and this id; None tells nobody.
     """
 
-    def __init__(self, rate: int, *, key: bytes = DEFAULT_KEY) -> None:
+    def __init__(self, rate: int, *, key: bytes = DEFAULT_KEY, voice_id: str | None = None) -> None:
         if rate < MARK_RATE:
             raise ValueError(f"a mark needs {MARK_RATE} Hz, not {rate}")
-        self._echo = _echo(rate, key)
+        self._echo = _echo(rate, key, voice_id)
         self._past = np.zeros(len(self._echo) - 1, np.float32)
         self._spectrum = np.zeros(0, np.complex128)
         """Of the echo, at the transform size used last."""

@@ -16,6 +16,7 @@ from runtime.media.frame import Pcm
 from tts.engine import Conditioning, SpeechRequest, Synthesizer
 from tts.engines import synthesizer
 from tts.provenance.verify import Evidence, evidence
+from tts.provenance.watermark import DEFAULT_KEY
 from tts.voices.gate import Gate, GateReport, Profile, Window
 from tts.voices.gate.picture import draw_report
 from tts.voices.likeness import LINE, Timbre, compare, timbre
@@ -46,13 +47,19 @@ class EnrolmentService:
         engine: Makes the engine, when the first voice is made; or its name in
             :data:`tts.engines.SYNTHESIZERS`.
         limits: Bounds on what one file may cost.
+        watermark_keys: Whose marks this server knows.
     """
 
     def __init__(
-        self, engine: str | Callable[[], Synthesizer], limits: DecodeLimits = DEFAULT_LIMITS
+        self,
+        engine: str | Callable[[], Synthesizer],
+        limits: DecodeLimits = DEFAULT_LIMITS,
+        *,
+        watermark_keys: Sequence[bytes] = (DEFAULT_KEY,),
     ) -> None:
         self._make_synthesizer = synthesizer(engine) if isinstance(engine, str) else engine
         self._limits = limits
+        self._keys = tuple(watermark_keys)
         self._decoded: dict[str, Recording] = {}
         self._synthesizer: Synthesizer | None = None
         self._cohort: list[Timbre] | None = None
@@ -64,7 +71,7 @@ class EnrolmentService:
         Several uploads are judged together under ``best_window``; those that cannot be opened are left out
         as long as one can. ``strict`` looks at the first only.
         """
-        gate = Gate(profile)
+        gate = Gate(profile, keys=self._keys)
         recordings: list[Recording] = []
         places: list[int] = []
         refused: GateReport | None = None
@@ -156,15 +163,15 @@ class EnrolmentService:
         """
         return same_speaker(self._decode(one), self._decode(other))
 
-    def verify(self, upload: Upload) -> Evidence:
+    def verify(self, upload: Upload, voices: Sequence[str] = ()) -> Evidence:
         """
-        Whether the recording carries our marks.
+        Whether the recording carries our marks, and which of these voices they name.
 
         Raises:
             UploadTooLarge: Beyond the limits in bytes.
             Undecodable: No recording.
         """
-        return evidence(upload.data, self._decode(upload))
+        return evidence(upload.data, self._decode(upload), keys=self._keys, voices=voices)
 
     def _engine(self) -> Synthesizer:
         if self._synthesizer is None:

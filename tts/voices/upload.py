@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runtime.media.container import DEFAULT_LIMITS, DecodeLimits
+from tts.provenance.watermark import DEFAULT_KEY
 
 if TYPE_CHECKING:
     from tts.engine import Synthesizer
@@ -23,7 +24,10 @@ class Upload:
 
 
 def enrolment_service(
-    engine: str | Callable[[], Synthesizer], limits: DecodeLimits = DEFAULT_LIMITS
+    engine: str | Callable[[], Synthesizer],
+    limits: DecodeLimits = DEFAULT_LIMITS,
+    *,
+    watermark_keys: Sequence[bytes] = (DEFAULT_KEY,),
 ) -> EnrolmentService:
     """
     Make the service, in the worker: its libraries are loaded there and not in the server.
@@ -32,4 +36,4 @@ def enrolment_service(
     """
     from tts.voices.enrol import EnrolmentService
 
-    return EnrolmentService(engine, limits)
+    return EnrolmentService(engine, limits, watermark_keys=watermark_keys)

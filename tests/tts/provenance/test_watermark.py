@@ -16,9 +16,9 @@ from runtime.media.frame import Pcm
 from runtime.media.resample import StreamResampler
 from tests.bench import watermark as bench
 from tests.tts.provenance.babble import babble
-from tts.provenance.detection import FALSE_ALARM, detect
+from tts.provenance.detection import FALSE_ALARM, Traces, detect
 from tts.provenance.verify import full_scale
-from tts.provenance.watermark import Watermarker
+from tts.provenance.watermark import DEFAULT_KEY, Watermarker, signs, voice_signs
 from tts.voices.gate import Gate
 
 RATE = 24_000
@@ -158,3 +158,45 @@ def test_the_gate_refuses_a_recording_that_carries_the_mark(clips: Path) -> None
     reasons = {reason.code: reason for reason in Gate().judge(ours).reasons}
     assert "synthetic_source" in reasons
     assert reasons["synthetic_source"].spans
+
+
+def test_the_voice_that_spoke_is_named_among_those_that_are_known(speech: list[Pcm]) -> None:
+    known = [f"voice_{number}" for number in range(200)]
+    for samples in speech:
+        traces = Traces(Watermarker(RATE, voice_id="voice_7").push(samples), RATE)
+        assert traces.detect(DEFAULT_KEY).found
+        named = traces.name(known, key=DEFAULT_KEY)
+        assert [mark.voice_id for mark in named] == ["voice_7"]
+        assert named[0].score >= named[0].threshold
+        assert traces.name([name for name in known if name != "voice_7"], key=DEFAULT_KEY) == ()
+        assert Traces(marked(samples), RATE).name(known, key=DEFAULT_KEY) == ()
+
+
+def test_two_voices_one_after_the_other_are_both_named() -> None:
+    one, two = (
+        Watermarker(RATE, voice_id=voice_id).push(babble(12.0, RATE, seed=seed))
+        for seed, voice_id in enumerate(("voice_1", "voice_2"))
+    )
+    named = Traces(np.concatenate((one, two)), RATE).name(["voice_0", "voice_1", "voice_2"], key=DEFAULT_KEY)
+    first, second = sorted(named, key=lambda mark: mark.spans[0])
+    assert (first.voice_id, second.voice_id) == ("voice_1", "voice_2")
+    assert first.spans[0][0] == 0.0
+    assert second.spans[-1][1] == pytest.approx(24.0, abs=0.5)
+
+
+def test_with_a_secret_key_only_its_owner_finds_the_mark_and_still_knows_the_public_one(
+    speech: list[Pcm],
+) -> None:
+    ours, public = marked(speech[0], key=b"our secret"), marked(speech[0])
+    keys = (b"our secret", DEFAULT_KEY)
+    assert Traces(ours, RATE).detect(*keys).key == b"our secret"
+    assert Traces(public, RATE).detect(*keys).key == DEFAULT_KEY
+    assert not Traces(ours, RATE).detect(DEFAULT_KEY).found
+    assert not Traces(speech[0], RATE).detect(*keys).found
+
+
+def test_a_voice_pattern_is_at_right_angles_to_the_key_pattern() -> None:
+    for voice_id in ("ada", "voice_1", "Ünï"):
+        pattern = voice_signs(DEFAULT_KEY, voice_id)
+        assert set(pattern) == {-1.0, 1.0}
+        assert pattern @ signs(DEFAULT_KEY) == 0

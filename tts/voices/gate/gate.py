@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from runtime.errors import EnrolmentError
 from runtime.media.container import Recording
+from tts.provenance.watermark import DEFAULT_KEY
 from tts.voices.gate.channels import Channels, choose_channel
 from tts.voices.gate.limits import GATE_VERSION, LIMITS, STRICT, UNDECODABLE_FIX, Limit, Profile
 from tts.voices.gate.measurements import Measurements, measure
@@ -25,10 +26,12 @@ class Gate:
     Args:
         profile: ``strict`` holds one file to 6-15 s and full band; ``best_window`` takes several files of
             any length and chooses the best 6-15 s of one speaker in them.
+        keys: Whose watermarks betray a recording that was synthesised here.
     """
 
-    def __init__(self, profile: Profile = STRICT) -> None:
+    def __init__(self, profile: Profile = STRICT, *, keys: Sequence[bytes] = (DEFAULT_KEY,)) -> None:
         self.profile = profile
+        self._keys = tuple(keys)
 
     def judge(self, *recordings: Recording) -> GateReport:
         """
@@ -62,12 +65,12 @@ class Gate:
         sound = Sound(mono, recording.rate)
         if self.profile == STRICT:
             sound = Sound(mono[: round(_LISTENED_SECONDS * recording.rate)], recording.rate)
-            found = measure(sound, recording, channels, whole=True)
+            found = measure(sound, recording, channels, whole=True, keys=self._keys)
             yield self._report(recording, file, channels, found, part=speech_window(sound), since=0.0)
             return
         for start, end in candidate_windows(sound):
             cut = Sound(mono[round(start * recording.rate) : round(end * recording.rate)], recording.rate)
-            found = measure(cut, recording, channels, whole=False)
+            found = measure(cut, recording, channels, whole=False, keys=self._keys)
             yield self._report(recording, file, channels, found, part=(start, end), since=start)
 
     def _report(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from runtime.media.container import Recording
-from tts.provenance.detection import detect
+from tts.provenance.detection import Traces
 from tts.provenance.verify import full_scale
 from tts.voices.gate.bandwidth import Bandwidth, measure_bandwidth
 from tts.voices.gate.channels import Channels
@@ -41,13 +41,16 @@ class Measurements:
     """Noise hides how high the voice reaches."""
 
 
-def measure(sound: Sound, recording: Recording, channels: Channels, *, whole: bool) -> Measurements:
+def measure(
+    sound: Sound, recording: Recording, channels: Channels, *, whole: bool, keys: Sequence[bytes]
+) -> Measurements:
     """
     Measure ``sound``, a mono view of ``recording``.
 
     Args:
         whole: The verdict is about the whole recording, though perhaps only its beginning is measured; False
             where ``sound`` is a part that was chosen.
+        keys: Whose watermarks are looked for.
     """
     quiet = silences(sound)
     within = tuple(span for span in quiet if span[0] > 0 and span[1] < round(sound.seconds, 2))
@@ -74,7 +77,7 @@ def measure(sound: Sound, recording: Recording, channels: Channels, *, whole: bo
         "longest_pause_s": tuple(span for span in within if span[1] - span[0] > 2.0),
     }
     remarks: dict[str, str] = {}
-    mark = detect(full_scale(sound.samples), sound.rate)
+    mark = Traces(full_scale(sound.samples), sound.rate).detect(*keys)
     values["watermark_score"] = round(mark.score, 1) if mark.conclusive else None
     spans["watermark_score"] = mark.spans
     if sound.speech_seconds < _ENOUGH_SPEECH:

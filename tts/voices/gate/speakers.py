@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from tts.voices.gate.cepstra import mel_cepstra
 from tts.voices.gate.pitch import Pitch
-from tts.voices.gate.sound import Floats, Sound, spans
+from tts.voices.gate.sound import Sound, spans
 from tts.voices.voice import Span
 
 TWO_VOICES = 46.0
@@ -28,12 +28,6 @@ TWO_VOICES_BRIEFLY = 60.0
 """Score that is asked for where the lesser voice is voiced for less than a second: a cough, a laugh, a shout
 of one person stands as far from the rest."""
 _BRIEF_BLOCKS = 5
-
-TWO_VOICES_IN_TWO_ROOMS = 34.0
-"""Score that is enough where the background changes together with the voice."""
-
-ANOTHER_ROOM_DB = 4.0
-"""Mean difference of the background spectra before and after."""
 
 _BLOCK = 20
 """Voiced frames (10 ms) in a block: about a syllable."""
@@ -95,8 +89,6 @@ def measure_speakers(sound: Sound, pitch: Pitch) -> Speakers:
     enough = TWO_VOICES
     if min(groups.sum(), blocks - groups.sum()) < _BRIEF_BLOCKS:
         enough = TWO_VOICES_BRIEFLY
-    elif score >= TWO_VOICES_IN_TWO_ROOMS and _background_change(groups, frames, sound) >= ANOTHER_ROOM_DB:
-        enough = TWO_VOICES_IN_TWO_ROOMS
     if score < enough:
         return Speakers(score, 0.0, ())
     second = groups == (1 if groups.sum() * 2 <= blocks else 0)
@@ -161,22 +153,6 @@ def _cheapest_path(cost: NDArray[np.float64]) -> NDArray[np.int64]:
     for step in range(len(cost) - 1, 0, -1):
         labels[step - 1] = came_from[step][labels[step]]
     return labels
-
-
-def _background_change(groups: NDArray[np.int64], frames: NDArray[np.int64], sound: Sound) -> float:
-    """dB between what is under one group of blocks and what is under the other, over sixteen bands."""
-    edges = np.geomspace(150, min(7_500, 0.47 * sound.rate), 17) / sound.bin_hz
-    bands = np.add.reduceat(sound.spectrogram[:, : int(edges[-1])], edges[:-1].astype(int), axis=1)
-    changes = np.flatnonzero(np.diff(groups)) + 1
-    borders = [0, *((frames[at * _BLOCK - 1] + frames[at * _BLOCK]) // 2 for at in changes), len(bands)]
-    floors: dict[int, list[Floats]] = {0: [], 1: []}
-    for turn, (start, end) in enumerate(zip(borders, borders[1:], strict=False)):
-        if end - start > 80:
-            group = int(groups[0]) ^ (turn % 2)
-            floors[group].append(10 * np.log10(np.percentile(bands[start:end], 8, axis=0) + 1e-13))
-    if not floors[0] or not floors[1]:
-        return 0.0
-    return float(np.mean(np.abs(np.mean(floors[0], axis=0) - np.mean(floors[1], axis=0))))
 
 
 def _spans(second: NDArray[np.bool_], frames: NDArray[np.int64], sound: Sound) -> tuple[Span, ...]:
