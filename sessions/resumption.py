@@ -24,6 +24,10 @@ class Resumptions(Generic[LineT]):
         """Tokens that are good now."""
         return len(self._lines)
 
+    def __contains__(self, token: str) -> bool:
+        """Whether the token is good, whosever it is."""
+        return token in self._lines
+
     def issue(self, tenant_id: str, line: LineT) -> str:
         """A fresh token for ``line``; 192 random bits."""
         token = f"resume_{secrets.token_urlsafe(24)}"

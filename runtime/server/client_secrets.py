@@ -2,24 +2,24 @@
 Keys for browsers: what a page may hold in the place of a real key.
 
 A secret is made by somebody who has a real key, opens Realtime sessions of that key's tenant and nothing
-else, and is over in minutes. It may name the origins it works from and what a session begins with. Secrets
-are kept in memory, so a restart forgets them; none lives longer than two hours.
+else, and is over in minutes: two hours at most. It may name the origins it works from and what a session
+begins with. The store keeps its SHA-256.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from starlette.requests import HTTPConnection
 
 from runtime.clock import Clock
 from runtime.errors import Forbidden, InvalidRequest, RateLimited, Unauthorized
-from runtime.server.auth import Authenticator, Principal, Scheme, find_key
+from runtime.server.auth import Authenticator, Principal, Scheme, find_key, key_digest
 from runtime.store.database import Database
+from runtime.store.models import ClientSecretRow
 
 PREFIX = "ek_"
 """OpenAI's browser SDK looks for it."""
@@ -35,14 +35,11 @@ SCOPE = "omni:session"
 
 @dataclass(frozen=True, slots=True)
 class ClientSecret:
+    """A secret in the one moment it can be read."""
+
     value: str
     expires_at: float
     """Seconds since the Unix epoch."""
-    principal: Principal
-    session: Mapping[str, Any] | None
-    """What its sessions begin with, as for ``session.update``."""
-    origins: tuple[str, ...]
-    """Empty is any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +51,14 @@ class RealtimeCaller:
 
 
 class ClientSecrets:
-    """The secrets that are alive."""
+    """The secrets that are alive, in the store: every process of a server knows them."""
 
     def __init__(self, authenticator: Authenticator, database: Database, clock: Clock) -> None:
         self._authenticator = authenticator
         self._database = database
         self._clock = clock
-        self._alive: OrderedDict[str, ClientSecret] = OrderedDict()
 
-    def issue(
+    async def issue(
         self,
         principal: Principal,
         *,
@@ -90,17 +86,20 @@ class ClientSecrets:
             raise InvalidRequest(
                 "allowed_origins names each origin; leave it out to allow any.", param="allowed_origins"
             )
-        self._forget_expired()
-        if len(self._alive) >= MOST:
-            raise RateLimited("Too many client secrets are alive.", retry_after=60.0)
-        secret = ClientSecret(
-            value=PREFIX + secrets.token_urlsafe(32),
-            expires_at=self._clock.wall() + seconds,
-            principal=replace(principal, scopes=frozenset({SCOPE}), roles=frozenset()),
-            session=session,
-            origins=tuple(origins),
+        now = self._clock.wall()
+        secret = ClientSecret(PREFIX + secrets.token_urlsafe(32), expires_at=now + seconds)
+        row = ClientSecretRow(
+            digest=key_digest(secret.value),
+            key_id=principal.key_id,
+            session=None if session is None else dict(session),
+            origins=list(origins),
+            expires_at=secret.expires_at,
         )
-        self._alive[secret.value] = secret
+        async with self._database.write() as store:
+            await store.client_secrets.forget_expired(at=now)
+            if await store.client_secrets.alive() >= MOST:
+                raise RateLimited("Too many client secrets are alive.", retry_after=60.0)
+            await store.client_secrets.add(principal.tenant_id, row)
         return secret
 
     async def caller(self, connection: HTTPConnection, schemes: Scheme) -> RealtimeCaller:
@@ -116,20 +115,24 @@ class ClientSecrets:
             principal = await self._authenticator.key(key)
             principal.require(SCOPE)
             return RealtimeCaller(principal)
-        secret = self._alive.get(key)
-        if secret is None or secret.expires_at <= self._clock.wall():
-            raise Unauthorized("This client secret is unknown or has expired: make another.")
         async with self._database.read() as store:
-            row = await store.keys.find(secret.principal.tenant_id, secret.principal.key_id)
-        if row is None or row.revoked_at is not None:
+            found = await store.client_secrets.identify(key_digest(key))
+        if found is None or found[0].expires_at <= self._clock.wall():
+            raise Unauthorized("This client secret is unknown or has expired: make another.")
+        secret, made_by, tenant = found
+        if made_by.revoked_at is not None or tenant.suspended_at is not None:
             raise Unauthorized("The key that made this client secret was revoked.")
         if secret.origins and connection.headers.get("origin") not in secret.origins:
             error = Forbidden("This client secret does not work from this origin.")
             error.code = "origin_not_allowed"
             raise error
-        return RealtimeCaller(secret.principal, secret.session)
-
-    def _forget_expired(self) -> None:
-        now = self._clock.wall()
-        for value in [value for value, secret in self._alive.items() if secret.expires_at <= now]:
-            del self._alive[value]
+        principal = Principal(
+            tenant_id=secret.tenant_id,
+            key_id=made_by.id,
+            label=made_by.label,
+            environment=made_by.environment,
+            scopes=frozenset({SCOPE}),
+            roles=frozenset(),
+            expires_at=secret.expires_at,
+        )
+        return RealtimeCaller(principal, secret.session)

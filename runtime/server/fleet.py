@@ -6,8 +6,8 @@ nothing itself. Each process accepts from the shared socket when its loop comes 
 fewer calls; each has its own scheduler, synthesis workers and recogniser. What must not be done twice is done
 by one of them (:mod:`runtime.server.leadership`).
 
-A call lives in the process that took it: what a client does to it over another connection (a sideband socket,
-a resumed call) must reach that process, so such clients need a server of one process.
+A call lives in the process that took it; what a client does to it over another connection (a sideband socket,
+a resumed call) is brought there (:mod:`runtime.server.detour`).
 """
 
 from __future__ import annotations

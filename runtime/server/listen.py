@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import logging
 import resource
 import socket
+from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
@@ -39,17 +41,36 @@ class DrainingServer(uvicorn.Server):
     their end. Only then does uvicorn's own shutdown begin. A second signal ends the wait.
     """
 
-    def __init__(self, config: uvicorn.Config, app: FastAPI, *, drain_seconds: float) -> None:
+    def __init__(
+        self, config: uvicorn.Config, app: FastAPI, *, drain_seconds: float, back_door: Path | None = None
+    ) -> None:
+        """
+        Args:
+            back_door: Unix socket for what other processes pass on, see :mod:`runtime.server.detour`.
+        """
         super().__init__(config)
         self._app = app
         self._drain_seconds = drain_seconds
+        self._back_door = back_door
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         keep_memory_still()
+        if self._back_door is not None and self.started:
+            self._back_door.unlink(missing_ok=True)  # a process that was killed left it
+            self.servers.append(
+                await asyncio.get_running_loop().create_unix_server(self._protocol, str(self._back_door))
+            )
         if sockets:  # of a socket it was given uvicorn tells the tuple, not the address
             host, port = sockets[0].getsockname()[:2]
             log.info("running on http://%s:%d", host, port)
+
+    def _protocol(self) -> asyncio.Protocol:
+        """What uvicorn makes for each connection at the front."""
+        protocol: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        return protocol
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         services: Services | None = self._app.state.services
@@ -103,6 +124,7 @@ def listen(settings: Settings, *, place: Place | None = None, door: socket.socke
         log_level=settings.log_level,
         timeout_graceful_shutdown=CLOSING_SECONDS,
     )
-    DrainingServer(config, app, drain_seconds=settings.drain_seconds).run(
+    back_door = None if place is None else place.doors[place.number]
+    DrainingServer(config, app, drain_seconds=settings.drain_seconds, back_door=back_door).run(
         sockets=None if door is None else [door]
     )

@@ -56,7 +56,7 @@ async def create_session(
     request: Request, caller: Caller, services: Services, body: SessionRequest
 ) -> OmniSession:
     """A token that a page may hold: opens one call at a time, soon expires, and can be bound to origins."""
-    secret = services.client_secrets.issue(
+    secret = await services.client_secrets.issue(
         caller,
         session={"model": body.session_label} if body.session_label else None,
         seconds=body.ttl_seconds,

@@ -10,7 +10,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from runtime.errors import EngineUnavailable
-from runtime.server.fleet_metrics import MetricsExchange
+from runtime.server.fleet_metrics import fleet_page
+from runtime.server.neighbours import Neighbours
 from runtime.server.services import Services
 
 
@@ -35,8 +36,8 @@ async def ready(request: Request) -> Response:
 
 async def metrics(request: Request) -> Response:
     """Prometheus text; :mod:`runtime.metrics` lists every figure. In a fleet, of all its processes."""
-    exchange: MetricsExchange | None = getattr(request.app.state, "exchange", None)
-    page = own_page() if exchange is None else await exchange.page()
+    neighbours: Neighbours = request.app.state.neighbours
+    page = own_page() if neighbours.alone else await fleet_page(own_page(), neighbours)
     return Response(page, headers={"content-type": CONTENT_TYPE_LATEST})
 
 

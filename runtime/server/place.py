@@ -23,6 +23,16 @@ class Place:
         return self.folder / "leader.lock"
 
     @property
-    def metrics_sockets(self) -> Mapping[int, Path]:
-        """Where each process tells the others its figures."""
-        return {number: self.folder / f"metrics-{number}.sock" for number in range(self.size)}
+    def sockets(self) -> Mapping[int, Path]:
+        """Where each process answers the others."""
+        return {number: self.folder / f"process-{number}.sock" for number in range(self.size)}
+
+    @property
+    def doors(self) -> Mapping[int, Path]:
+        """Where each process takes requests that another one has passed on."""
+        return {number: self.folder / f"door-{number}.sock" for number in range(self.size)}
+
+    @property
+    def limits(self) -> Path:
+        """What all processes count together."""
+        return self.folder / "limits"

@@ -40,6 +40,9 @@ log = logging.getLogger(__name__)
 MAX_NAME_CHARACTERS = 200
 MAX_FILES = 25
 
+RETIRE_VOICE = "retire-voice"
+"""What the processes of a fleet tell each other: end the calls that speak in this voice."""
+
 SWEEP_SECONDS = 60.0
 """Between two looks for what deleted voices have left behind."""
 

@@ -85,7 +85,7 @@ async def create_secret(request: Request, services: Services) -> Response:
     origins = body.get("allowed_origins") or []
     if not isinstance(origins, list) or not all(isinstance(origin, str) for origin in origins):
         raise InvalidRequest("allowed_origins is a list of origins.", param="allowed_origins")
-    secret = services.client_secrets.issue(principal, session=session, seconds=seconds, origins=origins)
+    secret = await services.client_secrets.issue(principal, session=session, seconds=seconds, origins=origins)
     expires_at = int(secret.expires_at)
     return JSONResponse(
         {

@@ -86,6 +86,10 @@ class WebRtcCalls:
         self._tasks: set[asyncio.Task[None]] = set()
         self._connecting = 0
 
+    def __contains__(self, name: str) -> bool:
+        """Whether this is the id of a call here, or a token to resume one; whosever it is."""
+        return name in self._live or name in self._tokens
+
     def take(
         self, tenant_id: str, session: OpenedSession, connection: WebRtcConnection, *, resumable: bool = False
     ) -> str:

@@ -17,6 +17,7 @@ from runtime.store.accounts import Keys, Tenants
 from runtime.store.agents import Agents
 from runtime.store.audit import Audit
 from runtime.store.calls import Calls
+from runtime.store.client_secrets import ClientSecretRows
 from runtime.store.consents import Consents
 from runtime.store.designs import Designs
 from runtime.store.idempotency import Idempotency
@@ -38,6 +39,7 @@ class Transaction:
         self.session = session
         self.tenants = Tenants(session)
         self.keys = Keys(session)
+        self.client_secrets = ClientSecretRows(session)
         self.voices = Voices(session)
         self.unfinished_voices = UnfinishedVoices(session)
         self.agents = Agents(session)

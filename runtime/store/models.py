@@ -291,6 +291,21 @@ class IntegrationRow(Row):
     created_at: Mapped[float]
 
 
+class ClientSecretRow(Row):
+    """A short-lived key that opens sessions; the secret itself is never stored, as with a :class:`KeyRow`."""
+
+    __tablename__ = "client_secrets"
+    __table_args__ = (Index(None, "expires_at"),)
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"))
+    key_id: Mapped[str] = mapped_column(ForeignKey("api_keys.id"))
+    """The key that made it, and that it ends with."""
+    session: Mapped[Json | None]
+    origins: Mapped[list[str]]
+    expires_at: Mapped[float]
+
+
 class CallRow(Row):
     """A call that is over, and what was said in it, as far as it was heard."""
 

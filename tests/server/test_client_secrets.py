@@ -42,7 +42,7 @@ async def test_a_secret_stands_for_its_tenant_and_may_only_open_sessions(
     accounts: AccountService, authenticator: Authenticator, secrets: ClientSecrets
 ) -> None:
     owner = await principal(accounts, authenticator)
-    secret = secrets.issue(owner, session={"type": "realtime"})
+    secret = await secrets.issue(owner, session={"type": "realtime"})
     caller = await secrets.caller(connection(secret.value), Scheme.BEARER)
     assert caller.principal.tenant_id == owner.tenant_id
     assert caller.principal.scopes == {"omni:session"}
@@ -60,7 +60,7 @@ async def test_a_real_key_opens_sessions_too(
 async def test_a_secret_works_more_than_once_until_it_expires(
     accounts: AccountService, authenticator: Authenticator, secrets: ClientSecrets, clock: ManualClock
 ) -> None:
-    secret = secrets.issue(await principal(accounts, authenticator), session=None, seconds=60)
+    secret = await secrets.issue(await principal(accounts, authenticator), session=None, seconds=60)
     clock.advance(59)
     for _ in range(2):
         await secrets.caller(connection(secret.value), Scheme.BEARER)
@@ -73,7 +73,7 @@ async def test_revoking_the_key_stops_its_secrets(
     accounts: AccountService, authenticator: Authenticator, secrets: ClientSecrets
 ) -> None:
     owner = await principal(accounts, authenticator)
-    secret = secrets.issue(owner, session=None)
+    secret = await secrets.issue(owner, session=None)
     await accounts.revoke_key(owner.tenant_id, owner.key_id)
     with pytest.raises(Unauthorized):
         await secrets.caller(connection(secret.value), Scheme.BEARER)
@@ -83,7 +83,7 @@ async def test_the_origin_must_be_one_of_those_named(
     accounts: AccountService, authenticator: Authenticator, secrets: ClientSecrets
 ) -> None:
     owner = await principal(accounts, authenticator)
-    secret = secrets.issue(owner, session=None, origins=["https://mine.example"])
+    secret = await secrets.issue(owner, session=None, origins=["https://mine.example"])
     await secrets.caller(connection(secret.value, origin="https://mine.example"), Scheme.BEARER)
     for origin in ({}, {"origin": "https://mine.example.evil"}, {"origin": "null"}):
         with pytest.raises(Forbidden):
@@ -95,7 +95,7 @@ async def test_a_key_without_the_scope_makes_no_secret(
 ) -> None:
     made = await accounts.create_sandbox(label="test", scopes=["voice:synthesize"])
     with pytest.raises(Forbidden):
-        secrets.issue(await authenticator.key(made.key), session=None)
+        await secrets.issue(await authenticator.key(made.key), session=None)
 
 
 async def test_secrets_are_bounded_and_make_room_as_they_expire(
@@ -108,8 +108,8 @@ async def test_secrets_are_bounded_and_make_room_as_they_expire(
     monkeypatch.setattr(client_secrets, "MOST", 2)
     owner = await principal(accounts, authenticator)
     for _ in range(2):
-        secrets.issue(owner, session=None, seconds=60)
+        await secrets.issue(owner, session=None, seconds=60)
     with pytest.raises(RateLimited):
-        secrets.issue(owner, session=None)
+        await secrets.issue(owner, session=None)
     clock.advance(61)
-    secrets.issue(owner, session=None)
+    await secrets.issue(owner, session=None)

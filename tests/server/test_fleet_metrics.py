@@ -6,7 +6,8 @@ from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from runtime.server.fleet_metrics import MetricsExchange, merge
+from runtime.server.fleet_metrics import QUESTION, fleet_page, merge
+from runtime.server.neighbours import Neighbours
 
 PAGE = """\
 # HELP calls Calls in progress.
@@ -35,14 +36,13 @@ def test_a_family_is_told_of_once() -> None:
 
 async def test_processes_ask_each_other(tmp_path: Path) -> None:
     sockets = {number: tmp_path / f"{number}.sock" for number in range(3)}
-    first = MetricsExchange(lambda: PAGE % (1, 2), sockets=sockets, number=0)
-    second = MetricsExchange(lambda: PAGE % (3, 4), sockets=sockets, number=1)
-    await first.start()
+    first, second = Neighbours(sockets, number=0), Neighbours(sockets, number=1)
+    second.answer(QUESTION, lambda _about: PAGE % (3, 4))
     await second.start()
     try:
-        page = await first.page()  # the third has not started: the page does without
+        page = await fleet_page(PAGE % (1, 2), first)  # the third has not started: the page does without
     finally:
-        await first.close()
         await second.close()
+    assert 'calls{transport="websocket",worker="0"} 1.0' in page
     assert 'calls{transport="websocket",worker="1"} 3.0' in page
     assert 'worker="2"' not in page

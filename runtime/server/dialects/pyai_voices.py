@@ -6,6 +6,7 @@ import json
 from typing import Annotated, Any, Literal, cast
 
 from fastapi import APIRouter, File, Form, UploadFile
+from starlette.requests import Request
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
@@ -14,7 +15,7 @@ from runtime.server.dialects.judgement import LikenessJson, ReasonJson, ReportJs
 from runtime.server.dialects.pyai import Cursor, Limit, Page, PyaiRoute, page
 from runtime.server.dialects.route import Caller, Once, Services, access
 from runtime.server.dialects.sound import answers
-from runtime.server.voices import Enrolment, SourceClip, StoredReport
+from runtime.server.voices import RETIRE_VOICE, Enrolment, SourceClip, StoredReport
 from tts.voices.voice import StockVoice, Voice, VoiceOrigin, VoiceState
 
 router = APIRouter(prefix="/v1", route_class=PyaiRoute, tags=["pyai"])
@@ -145,7 +146,7 @@ async def delete_reference(caller: Caller, services: Services, id: str) -> Respo
 
 @router.post("/voice/clones/{id}/consent/revoke")
 @access("voice:clone")
-async def revoke_consent(caller: Caller, services: Services, id: str) -> RevokedConsent:
+async def revoke_consent(request: Request, caller: Caller, services: Services, id: str) -> RevokedConsent:
     """
     The speaker has taken their consent back: the voice speaks nowhere from now on.
 
@@ -153,6 +154,8 @@ async def revoke_consent(caller: Caller, services: Services, id: str) -> Revoked
     """
     await services.voices.revoke_consent(caller.tenant_id, id, actor=caller.key_id)
     ended = services.calls.retire_voice(id)
+    elsewhere = await request.app.state.neighbours.ask(RETIRE_VOICE, id)
+    ended += sum(int(number) for number in elsewhere.values() if number)
     return {"object": "voice.consent", "voice_id": id, "revoked": True, "calls_ended": ended}
 
 
