@@ -152,10 +152,12 @@ class AudioSocketStream:
         """There is none."""
 
     def hang_up(self) -> bytes:
+        """Ends the application, not the call: that is for the dialplan."""
         return framed(HANG_UP)
 
-    def transfer(self, to: str) -> None:
-        """There is no word for it."""
+    def transfer(self, to: str) -> bytes:
+        """The same frame: the dialplan goes on behind it, which it does not when we just close."""
+        return framed(HANG_UP)
 
     def _media(self, kind: int, payload: bytes) -> TelephonyEvent | None:
         fields.whole(payload, sample_bytes=2)

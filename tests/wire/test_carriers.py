@@ -730,6 +730,22 @@ def test_the_first_audio_of_audiosocket_is_heard_with_the_second() -> None:
         stream.receive(audiosocket.framed(0x10, b"\0\0"))
 
 
+@pytest.mark.parametrize(
+    ("name", "handed_on"), [("audiosocket", b"\0\0\0"), ("chan_websocket", None), ("twilio", None)]
+)
+def test_few_streams_have_a_word_for_handing_on(name: str, handed_on: bytes | None) -> None:
+    assert opened(CARRIERS[name]).transfer("+15550100") == handed_on
+
+
+def test_audiohook_hands_on_by_an_output_variable() -> None:
+    word = opened(CARRIERS["audiohook"]).transfer("billing")
+    assert isinstance(word, str)
+    assert json.loads(word)["parameters"] == {
+        "reason": "completed",
+        "outputVariables": {"transfer": "billing"},
+    }
+
+
 def test_audiosocket_never_sends_audio_without_samples() -> None:
     with pytest.raises(UnexpectedMessage):
         opened(CARRIERS["audiosocket"]).play(b"")
