@@ -19,9 +19,15 @@ from tts.phrases import PhrasePart
 END = "end"
 """Name of the mark behind the last packet."""
 
-MOST_AHEAD = 2.0
-"""Seconds of packets that wait to leave; more is not asked for. An engine is faster than any listener, and a
-long answer need not stand in memory in each of many hundred calls, only to be dropped by a word of theirs."""
+MOST_AHEAD, LEAST_AHEAD = 2.0, 1.0
+"""
+Seconds of packets that wait to leave. With more than the first, no more is asked for until only the second are
+left: an engine is faster than any listener, and a long answer need not stand in memory in each of many calls,
+only to be dropped by a word of theirs.
+"""
+
+SHORTEST_WAIT = 0.1
+"""Seconds between two looks at a playout that does not move, because it is held."""
 
 
 class Utterance:
@@ -121,12 +127,18 @@ class Utterance:
         return min(max(0, position - self._base), self._samples) / self._encoder.wire.rate
 
     async def _room(self) -> None:
-        """Wait until no more than :data:`MOST_AHEAD` waits to leave, or it is over."""
-        while (excess := self._playout.queued_samples / self._playout.rate - MOST_AHEAD) > 0:
+        """With much ahead, wait until there is little, or it is over."""
+        if self._ahead <= MOST_AHEAD:
+            return
+        while (excess := self._ahead - LEAST_AHEAD) > 0:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(max(excess, 0.1)):
+                async with asyncio.timeout(max(excess, SHORTEST_WAIT)):
                     await self._over.wait()
                 return
+
+    @property
+    def _ahead(self) -> float:
+        return self._playout.queued_samples / self._playout.rate
 
     def _conclude(self) -> None:
         """Nothing more will be queued; it is over when what was has left."""
