@@ -21,7 +21,7 @@ END = "end"
 
 MOST_AHEAD, LEAST_AHEAD = 2.0, 1.0
 """
-Seconds of packets that wait to leave. With more than the first, no more is asked for until only the second are
+Seconds of packets that wait to leave. With more than the first, no more is asked for until only the second is
 left: an engine is faster than any listener, and a long answer need not stand in memory in each of many calls,
 only to be dropped by a word of theirs.
 """
@@ -92,7 +92,8 @@ class Utterance:
                 self._timeline.mark(Mark.FIRST_PCM, self._clock.now())
                 self._words.extend(WordTime(word.start, word.end, word.source) for word in part.words)
                 self._push(self._encoder.push(part.coded))
-                await self._room()
+                if self._ahead > MOST_AHEAD:
+                    await self._room()
         except (SpeechError, WorkerDied) as error:
             failure = error
         finally:
@@ -127,9 +128,7 @@ class Utterance:
         return min(max(0, position - self._base), self._samples) / self._encoder.wire.rate
 
     async def _room(self) -> None:
-        """With much ahead, wait until there is little, or it is over."""
-        if self._ahead <= MOST_AHEAD:
-            return
+        """Wait until little is ahead, or it is over."""
         while (excess := self._ahead - LEAST_AHEAD) > 0:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(max(excess, SHORTEST_WAIT)):
