@@ -226,6 +226,18 @@ class Settings(BaseSettings):
     audiosocket_agents: dict[UUID, str] = {}
     """Agents that a dialplan reaches by a UUID of its own, as JSON: ``{"UUID": "agent_…"}``."""
 
+    whisper_model: str | None = None
+    """
+    A faster-whisper model that recognises speech in place of the embedded recogniser: a folder, a size such
+    as ``small.en``, or a repository of the Hugging Face hub. Needs the extra ``whisper``.
+    """
+
+    whisper_device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where it runs."""
+
+    whisper_compute_type: str = "default"
+    """Its arithmetic, as CTranslate2 names it: ``int8`` is fastest on a CPU, ``float16`` on a GPU."""
+
     transcription_base_url: str | None = None
     """OpenAI-compatible endpoint that recognises speech in place of the embedded recogniser."""
 

@@ -39,6 +39,7 @@ from sessions.manager import SessionManager
 from sessions.recognizer import Recognizer
 from sessions.recognizers.openai_transcription import OpenAIRecognizer
 from sessions.recognizers.sphinx import SphinxRecognizer
+from sessions.recognizers.whisper import WhisperRecognizer
 from sessions.timeline import Timeline
 from tts.phrases import PhraseBook
 from tts.voices.resolve import VoiceResolver
@@ -112,13 +113,19 @@ async def open_recognizer(settings: Settings, stack: AsyncExitStack) -> Recogniz
     Raises:
         RecognitionError: It does not start.
     """
-    recognizer: OpenAIRecognizer | SphinxRecognizer
+    recognizer: OpenAIRecognizer | WhisperRecognizer | SphinxRecognizer
     if settings.transcription_base_url:
         client = AsyncOpenAI(
             base_url=settings.transcription_base_url, api_key=settings.transcription_api_key or "none"
         )
         stack.push_async_callback(client.close)
         recognizer = OpenAIRecognizer(client, model=settings.transcription_model)
+    elif settings.whisper_model:
+        recognizer = WhisperRecognizer(
+            settings.whisper_model,
+            device=settings.whisper_device,
+            compute_type=settings.whisper_compute_type,
+        )
     elif settings.recognizer_workers:
         recognizer = SphinxRecognizer(workers=settings.recognizer_workers)
     else:
