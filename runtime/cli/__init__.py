@@ -1,4 +1,4 @@
-"""The ``vivavoce`` command: serve, demo, voices, speech, agents, keys, doctor."""
+"""The ``vivavoce`` command: serve, demo, voices, speech, prompts, agents, keys, doctor."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from runtime.cli import accounts, clones, demo, doctor, serve, voices
+from runtime.cli import accounts, clones, demo, doctor, prompts, serve, voices
 from runtime.cli.client import ApiError, Unreachable
 from runtime.cli.output import fail
 
@@ -21,6 +21,7 @@ app.command("doctor")(doctor.doctor)
 app.command("speech")(voices.speech)
 app.add_typer(voices.app, name="voices")
 app.add_typer(clones.app, name="voice", hidden=True)  # the guide's word for it
+app.add_typer(prompts.app, name="prompts")
 app.add_typer(accounts.agents, name="agents")
 app.add_typer(accounts.keys, name="keys")
 
