@@ -6,7 +6,9 @@ import json
 import os
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 
 from loadtest.figures import Row
@@ -69,6 +71,40 @@ def write_json(path: Path, rows: Sequence[Row], *, command: str) -> None:
     path.write_text(json.dumps(document, indent=1) + "\n")
 
 
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One drawing of the chart."""
+
+    title: str
+    lines: Mapping[str, Callable[[Row], float]]
+    """What is drawn of a row, by what tells one line of a server from another; the main one first."""
+    scale: str = "linear"
+
+
+PANELS = (
+    Panel("Inserted silence, ms per minute", {"": lambda row: row.silence_ms_per_minute}, "symlog"),
+    Panel(
+        "Lateness against the grid, ms",
+        {
+            "p99.9": lambda row: row.late_p999_ms,
+            "p99": lambda row: row.late_p99_ms,
+            "p50": lambda row: row.late_p50_ms,
+        },
+        "symlog",
+    ),
+    Panel(
+        "Response gap p50, else first audio, ms",
+        {"": lambda row: row.answer_p50_ms if row.gap_p50_ms is None else row.gap_p50_ms},
+    ),
+    Panel("Server CPU, % of a core", {"": lambda row: row.server_cpu_percent}),
+    Panel("Server CPU per call, ms per second", {"": lambda row: row.cpu_ms_per_call_second}),
+    Panel("Server memory, MB", {"": lambda row: row.rss_mb}),
+)
+
+STYLES = ("-", "--", ":")
+COLOURS = tuple(f"C{n}" for n in range(10))
+
+
 def write_chart(path: Path, rows: Sequence[Row]) -> None:
     """Calls across, quality and cost up, one line a server. Needs matplotlib."""
     import matplotlib as mpl
@@ -77,23 +113,18 @@ def write_chart(path: Path, rows: Sequence[Row]) -> None:
     from matplotlib import pyplot as plt
 
     figure, axes = plt.subplots(2, 3, figsize=(13, 7), layout="constrained")
-    panels: tuple[tuple[str, Callable[[Row], float], str], ...] = (
-        ("Inserted silence, ms per minute", lambda row: row.silence_ms_per_minute, "symlog"),
-        ("Lateness p99.9 against the grid, ms", lambda row: row.late_p999_ms, "symlog"),
-        ("Dialling to first audio, ms", lambda row: row.answer_p50_ms, "linear"),
-        ("Server CPU, % of a core", lambda row: row.server_cpu_percent, "linear"),
-        ("Server CPU per call, ms per second", lambda row: row.cpu_ms_per_call_second, "linear"),
-        ("Server memory, MB", lambda row: row.rss_mb, "linear"),
-    )
-    for axis, (title, value, scale) in zip(axes.flat, panels, strict=True):
-        for series in dict.fromkeys(row.series for row in rows):
+    for axis, panel in zip(axes.flat, PANELS, strict=True):
+        for series, colour in zip(dict.fromkeys(row.series for row in rows), cycle(COLOURS)):
             mine = [row for row in rows if row.series == series]
-            values = [value(row) for row in mine]
-            axis.plot([row.calls for row in mine], values, marker="o", label=series)
-        axis.set(title=title, xlabel="concurrent calls", yscale=scale)
+            for (share, value), style in zip(panel.lines.items(), STYLES, strict=False):
+                label = " ".join(filter(None, (series, share)))
+                values = [value(row) for row in mine]
+                calls = [row.calls for row in mine]
+                axis.plot(calls, values, marker="o", linestyle=style, color=colour, label=label)
+        axis.set(title=panel.title, xlabel="concurrent calls", yscale=panel.scale)
         axis.set_ylim(bottom=0)
         axis.grid(alpha=0.3)
-    axes.flat[0].legend()
+    axes.flat[1].legend(fontsize="small")
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
     plt.close(figure)

@@ -133,6 +133,13 @@ def test_the_document_is_for_the_carrier_only_and_leads_to_a_stream(
     assert httpx.get(url).status_code == httpx.post(url, data={"From": "1"}).status_code == 403
 
 
+def test_vonages_stream_is_told_which_call_it_belongs_to(server: LiveServer, agent: str) -> None:
+    token = jwt.encode({"iat": int(time.time())}, SECRET, "HS256")
+    url = f"{server.url}/telephony/vonage/{agent}/voice"
+    answer = httpx.get(url, params={"uuid": "u1"}, headers={"authorization": f"Bearer {token}"})
+    assert answer.json()[0]["endpoint"][0]["headers"]["uuid"] == "u1"
+
+
 # How each carrier opens its stream
 
 
