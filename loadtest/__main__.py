@@ -18,7 +18,7 @@ from typing import TypeAlias
 
 from loadtest.crowd import TRANSPORTS, WEBRTC, Plan
 from loadtest.figures import Row
-from loadtest.ramp import capacity, cores, ramp
+from loadtest.ramp import capacity, cores, memory_per_call, ramp
 from loadtest.report import HEAD, line, machine, verdict, write_chart, write_json
 from loadtest.server import Server, peer, vivavoce
 
@@ -70,6 +70,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     on_row=lambda row: print(line(row), flush=True),
                 )
                 print(verdict(mine), flush=True)
+                if (kilobytes := memory_per_call(mine)) is not None:
+                    print(f"{kilobytes:.0f} kB of memory a call")
                 rows += mine
     _compare(rows)
     write_json(options.out / "load.json", rows, command="python -m loadtest " + " ".join(sys.argv[1:]))

@@ -78,6 +78,13 @@ def capacity(rows: Sequence[Row]) -> int:
     return max((row.calls for row in rows if row.held), default=0)
 
 
+def memory_per_call(rows: Sequence[Row]) -> float | None:
+    """Kilobytes that one call more costs, from the fewest calls to the most; None where there is one row."""
+    fewest, most = min(rows, key=lambda row: row.up), max(rows, key=lambda row: row.up)
+    more = most.up - fewest.up
+    return (most.rss_mb - fewest.rss_mb) * 2**20 / 1000 / more if more else None
+
+
 def cores() -> tuple[int | None, int | None]:
     """One processor for the server and another for the callers; None and None where there is only one."""
     available = sorted(os.sched_getaffinity(0))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from array import array
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from loadtest.call import Record
 from loadtest.crowd import Result
 from loadtest.figures import Row, Usage, row
-from loadtest.ramp import capacity
+from loadtest.ramp import capacity, memory_per_call
 from loadtest.report import HEAD, line, verdict, write_chart, write_json
 
 PTIME = 0.02
@@ -90,3 +91,12 @@ def test_reports_say_how_many_calls_were_held(tmp_path: Path) -> None:
     assert [entry["held"] for entry in document["rows"]] == [True, True, False]
     write_chart(tmp_path / "load.png", rows)
     assert (tmp_path / "load.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_memory_of_a_call_is_what_the_last_steps_calls_cost_over_the_first() -> None:
+    few, many = (
+        replace(measured(steady()), rss_mb=200.0, up=100),
+        replace(measured(steady()), rss_mb=250.0, up=600),
+    )
+    assert memory_per_call([few, many]) == pytest.approx(50 * 1.048576 * 1000 / 500)
+    assert memory_per_call([few]) is None
