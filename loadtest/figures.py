@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
@@ -39,6 +40,8 @@ class Row:
     """Calls that came up and were still up at the end."""
     refused: int
     """Calls told no, or not reached at all."""
+    refused_for: str
+    """What most of them were told; empty where none was refused."""
     dropped: int
     """Calls the server hung up on."""
     silence_ms_per_minute: float
@@ -96,6 +99,7 @@ def row(
     )
     gaps = np.array([gap for record, _ in up for gap in record.gaps]) * 1000 if not steady else np.zeros(0)
     answered = np.array([record.answered for record, _ in up] or [0.0]) * 1000
+    refusals = Counter(record.refused for record, _ in records if record.refused)
     minutes = max(sum(player.played for player in players), 1e-9) / 60
     caller_cpu = max((r.cpu_seconds / max(r.ended - r.began, 1e-9) for r in results), default=0.0)
     return Row(
@@ -103,7 +107,8 @@ def row(
         transport=transport,
         calls=len(records),
         up=len(up),
-        refused=sum(bool(record.refused) for record, _ in records),
+        refused=refusals.total(),
+        refused_for=next((reason for reason, _ in refusals.most_common(1)), ""),
         dropped=sum(bool(record.closed) for record, _ in records),
         silence_ms_per_minute=1000 * sum(player.silence for player in players) / minutes,
         worst_gap_ms=1000 * max((player.worst for player in players), default=0.0),

@@ -38,8 +38,9 @@ def verdict(rows: Sequence[Row]) -> str:
     last = rows[-1]
     if last.held:
         return f"{last.series}: {held} calls held without a gap; the ramp ended before anything broke"
+    reason = f" ({last.refused_for})" if last.refused else ""
     limit = (
-        f"{last.calls} did not: {last.up} up, {last.refused} refused, {last.dropped} dropped, "
+        f"{last.calls} did not: {last.up} up, {last.refused} refused{reason}, {last.dropped} dropped, "
         f"{last.silence_ms_per_minute:.1f} ms of silence a minute"
     )
     callers = "; the callers were the bottleneck" if last.caller_late_ms > 40 else ""
