@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import secrets
 from dataclasses import dataclass
@@ -82,12 +83,22 @@ class PreviewService:
         if self._tasks:
             await asyncio.wait(self._tasks)
 
-    async def enqueue(self, tenant_id: str, *, agent_id: str, voice: str, text: str, remote: bool) -> int:
+    async def enqueue(
+        self,
+        tenant_id: str,
+        *,
+        agent_id: str,
+        voice: str,
+        text: str,
+        remote: bool,
+        once: str | None = None,
+    ) -> int:
         """
         Order a preview and pay for it.
 
         Args:
             remote: The voice is one of the agent's at ElevenLabs: its quota pays, not our credits.
+            once: The idempotency record it is made under: made again, it is the same job, and paid for once.
 
         Raises:
             InsufficientCredits: Nothing was ordered.
@@ -96,7 +107,7 @@ class PreviewService:
         self._speech.check_text(text)
         now = self._clock.wall()
         row = JobRow(
-            id=secrets.randbelow(MAX_NUMBER),
+            id=secrets.randbelow(MAX_NUMBER) if once is None else _number(once),
             agent_id=agent_id,
             kind="preview",
             state="pending",
@@ -106,6 +117,8 @@ class PreviewService:
             updated_at=now,
         )
         async with self._database.write() as store:
+            if once is not None and await store.jobs.find(tenant_id, row.id) is not None:
+                return row.id
             await store.jobs.add(tenant_id, row)
             price = 0 if remote else self._credits
             if not await store.ledger.move(tenant_id, -price, kind="preview", ref=str(row.id), at=now):
@@ -197,3 +210,8 @@ class PreviewService:
         except Exception:
             # The store itself fails. The row stays as it is until the next start does it again.
             log.exception("could not record that preview %d failed", row.id)
+
+
+def _number(once: str) -> int:
+    """A job's number, the same for the same record and no easier to guess."""
+    return int.from_bytes(hashlib.sha256(once.encode()).digest()[:6])

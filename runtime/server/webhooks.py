@@ -139,10 +139,19 @@ class WebhookService:
         self._allowed = frozenset(host.lower() for host in allow_hosts)
 
     async def create(
-        self, tenant_id: str, *, url: str, events: Sequence[str], description: str | None
+        self,
+        tenant_id: str,
+        *,
+        url: str,
+        events: Sequence[str],
+        description: str | None,
+        once: str | None = None,
     ) -> tuple[WebhookRow, str]:
         """
         Register an address; returns it with its secret, which is shown once.
+
+        Args:
+            once: The idempotency record it is made under: made again, it is the same webhook.
 
         Raises:
             InvalidRequest: The address cannot be one, leads into a private network, or is one too many.
@@ -151,7 +160,7 @@ class WebhookService:
         secret = new_secret()
         now = self._clock.wall()
         row = WebhookRow(
-            id=new_id("wh", at=now),
+            id=new_id("wh", at=now) if once is None else f"wh_{once.removeprefix('once_')}",
             url=url,
             events=sorted(set(events)),
             description=description,
@@ -162,6 +171,8 @@ class WebhookService:
             updated_at=now,
         )
         async with self._database.write() as store:
+            if (made := await store.webhooks.find(tenant_id, row.id)) is not None:
+                return made, self._secrets.decrypt(made.secret)
             if len(await store.webhooks.all(tenant_id)) >= MOST_WEBHOOKS:
                 raise InvalidRequest(
                     f"There are {MOST_WEBHOOKS} webhooks already.",

@@ -361,3 +361,12 @@ def test_a_job_survives_a_server_that_is_killed(busy: LiveServer, key: str, said
     with busy.client(key) as api:
         for job_id in made:
             assert finished(api, job_id, patience=50.0)["status"] == "completed"
+
+
+def test_a_webhook_made_twice_under_one_key_is_one_with_one_secret(
+    api: httpx.Client, receiver: Receiver
+) -> None:
+    headers = {"idempotency-key": "hook"}
+    answers = [api.post("/v1/webhooks", json={"url": receiver.url}, headers=headers).json() for _ in range(2)]
+    assert answers[0] == answers[1]
+    assert len(api.get("/v1/webhooks").json()["data"]) == 1

@@ -441,7 +441,7 @@ async def get_preview(
 @router.post("/voice/{voice_id}/preview", status_code=202)
 @access("voice:synthesize", once=True, refuses=(422, 502))
 async def enqueue_preview(
-    caller: Caller, services: Services, agent_id: str, voice_id: str, body: PreviewBody
+    caller: Caller, services: Services, once: Once, agent_id: str, voice_id: str, body: PreviewBody
 ) -> Enqueued:
     """Have a voice say something; poll the job for the audio. Costs credits."""
     await services.agents.get(caller.tenant_id, agent_id)
@@ -454,7 +454,7 @@ async def enqueue_preview(
     elif services.resolver.stock_voice(voice_id) is None:
         await _own_voice(services, caller.tenant_id, agent_id, voice_id)
     job_id = await services.previews.enqueue(
-        caller.tenant_id, agent_id=agent_id, voice=voice_id, text=body.text, remote=remote
+        caller.tenant_id, agent_id=agent_id, voice=voice_id, text=body.text, remote=remote, once=once
     )
     return {"user_job_id": job_id}
 

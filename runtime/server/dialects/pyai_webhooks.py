@@ -12,7 +12,7 @@ from typing_extensions import TypedDict
 
 from runtime.errors import InvalidRequest
 from runtime.server.dialects.pyai import Limit, Page, PyaiRoute, page
-from runtime.server.dialects.route import Caller, Services, access
+from runtime.server.dialects.route import Caller, Once, Services, access
 from runtime.server.webhooks import EventKind
 from runtime.store.webhooks import DeliveryRow, WebhookRow
 
@@ -80,10 +80,12 @@ class TestSent(TypedDict):
 
 @router.post("", status_code=201)
 @access("omni:session", once=True)
-async def create_webhook(caller: Caller, services: Services, body: NewWebhook) -> WebhookWithSecret:
+async def create_webhook(
+    caller: Caller, services: Services, once: Once, body: NewWebhook
+) -> WebhookWithSecret:
     """Have events sent to an address. The secret that signs them is shown once."""
     row, secret = await services.webhooks.create(
-        caller.tenant_id, url=body.url, events=body.events, description=body.description
+        caller.tenant_id, url=body.url, events=body.events, description=body.description, once=once
     )
     return {**webhook_json(row), "secret": secret}
 

@@ -20,7 +20,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from typing_extensions import TypedDict
 
-from runtime.errors import Forbidden, GateRejected, InvalidRequest, NotFound, RateLimited, VivavoceError
+from runtime.errors import (
+    Forbidden,
+    GateRejected,
+    InsufficientCredits,
+    InvalidRequest,
+    NotFound,
+    RateLimited,
+    VivavoceError,
+)
 from runtime.server.auth import Principal, Scheme
 from runtime.server.dialects.pyai import public_url
 from runtime.server.dialects.route import Caller, DialectRoute, Once, Refusal, Services, access
@@ -59,6 +67,8 @@ def render_error(error: VivavoceError, request: Request) -> Response:
         details["field"] = param
     if error.fix:
         details["fix"] = error.fix
+    if isinstance(error, InsufficientCredits):
+        details |= {"requiredCredits": error.required, "currentBalance": error.balance}
     if isinstance(error, GateRejected) and isinstance(error.report, dict):
         details["reasons"] = error.report["reasons"]
     headers = {"retry-after": str(max(1, round(error.retry_after)))} if isinstance(error, RateLimited) else {}
