@@ -44,6 +44,7 @@ from runtime.server.limits import OwnBuckets, RateLimiter, SharedBuckets
 from runtime.server.neighbours import Neighbours
 from runtime.server.once import OnceOnly
 from runtime.server.place import Place
+from runtime.server.presence import Presence
 from runtime.server.previews import PreviewService
 from runtime.server.provenance import ProvenanceService
 from runtime.server.recordings import Recordings
@@ -286,6 +287,8 @@ async def build(
     rtc = WebRtcCalls(calls)
     stack.push_async_callback(rtc.close)
     authenticator = Authenticator(database, clock)
+    presence = Presence(settings.data_dir / "run")
+    stack.callback(presence.leave)
 
     sandbox = listens_on_loopback(settings.host) if settings.sandbox_keys is None else settings.sandbox_keys
     return Services(
@@ -299,7 +302,7 @@ async def build(
         limiter=RateLimiter(
             settings.rate_limit_per_minute, SharedBuckets(place.limits) if place else OwnBuckets()
         ),
-        once=OnceOnly(database, clock),
+        once=OnceOnly(database, clock, secrets, presence),
         upload_room=asyncio.Semaphore(UPLOADS_AT_ONCE),
         voices=voices,
         agents=AgentService(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import secrets
 from collections.abc import Awaitable, Callable
 
 from sqlalchemy.exc import IntegrityError
@@ -12,26 +11,37 @@ from starlette.responses import Response
 
 from runtime.clock import Clock
 from runtime.errors import Conflict, InvalidRequest
+from runtime.server.presence import Presence
+from runtime.server.secrets import Secrets
 from runtime.store.database import Database
 from runtime.store.ids import new_id
 from runtime.store.models import IdempotencyRow
 
 MAX_KEY_CHARACTERS = 255
 
+LEASE_SECONDS = 120.0
+"""Longest that a request is worked on; then it is taken over from a server this machine knows nothing of."""
+
 
 class OnceOnly:
     """
     Remembers what each idempotency key of a tenant was answered.
 
-    A request that was being worked on when the server died is taken over by its retry, under the same
+    A request that was being worked on when its server died is taken over by its retry, under the same
     record: effects are marked with the record's id (``once``), so what was already stored is found again
     and not made a second time. Refusals are not remembered, as they did nothing.
     """
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, vault: Secrets, presence: Presence) -> None:
+        """
+        Args:
+            vault: Encrypts what is remembered: an answer may hold a secret that is shown once.
+            presence: Tells which servers have died.
+        """
         self._database = database
         self._clock = clock
-        self._server = secrets.token_hex(8)
+        self._vault = vault
+        self._presence = presence
 
     async def run(
         self, tenant_id: str, key: str, fingerprint: str, work: Callable[[str], Awaitable[Response]]
@@ -54,7 +64,7 @@ class OnceOnly:
             )
         if record.status is not None:
             return Response(
-                record.body,
+                None if record.body is None else self._vault.decrypt(record.body),
                 record.status,
                 headers={"idempotency-replayed": "true"},
                 media_type=record.media_type,
@@ -77,7 +87,7 @@ class OnceOnly:
             key=key,
             id=new_id("once", at=now),
             fingerprint=fingerprint,
-            server=self._server,
+            server=self._presence.name,
             created_at=now,
         )
         try:
@@ -86,14 +96,23 @@ class OnceOnly:
                 if found is None:
                     await store.idempotency.begin(tenant_id, row)
                     return row
-                if found.status is None and found.server != self._server:
-                    await store.idempotency.take_over(tenant_id, key, server=self._server)
+                if (
+                    found.status is None
+                    and self._is_orphan(found, now)
+                    and await store.idempotency.take_over(
+                        tenant_id, key, left_by=found.server, server=self._presence.name
+                    )
+                ):
                     return found
         except IntegrityError:  # somebody else began it between our look and our write
             raise self._in_progress() from None
         if found.status is None and found.fingerprint == fingerprint:
             raise self._in_progress()
         return found
+
+    def _is_orphan(self, record: IdempotencyRow, now: float) -> bool:
+        over = self._presence.is_over(record.server)
+        return record.created_at + LEASE_SECONDS < now if over is None else over
 
     async def _remember(self, tenant_id: str, key: str, response: Response) -> None:
         async with self._database.write() as store:
@@ -102,7 +121,7 @@ class OnceOnly:
                 key,
                 status=response.status_code,
                 media_type=response.media_type,
-                body=bytes(response.body).decode(),
+                body=self._vault.encrypt(bytes(response.body).decode()),
             )
 
     def _in_progress(self) -> Conflict:

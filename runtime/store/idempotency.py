@@ -23,13 +23,19 @@ class Idempotency:
         self._session.add(row)
         await self._session.flush()
 
-    async def take_over(self, tenant_id: str, key: str, *, server: str) -> None:
-        """Work on what another run of the server left unanswered."""
-        await self._session.execute(
+    async def take_over(self, tenant_id: str, key: str, *, left_by: str, server: str) -> bool:
+        """Work on what another server left unanswered. False when somebody else was faster."""
+        taken = await self._session.execute(
             update(IdempotencyRow)
-            .where(IdempotencyRow.tenant_id == tenant_id, IdempotencyRow.key == key)
+            .where(
+                IdempotencyRow.tenant_id == tenant_id,
+                IdempotencyRow.key == key,
+                IdempotencyRow.server == left_by,
+            )
             .values(server=server)
+            .returning(IdempotencyRow.id)
         )
+        return taken.first() is not None
 
     async def answer(
         self, tenant_id: str, key: str, *, status: int, media_type: str | None, body: str
