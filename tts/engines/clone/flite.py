@@ -36,6 +36,7 @@ _STOP = -1
 _WORD_START = b"R:SylStructure.daughter1.daughter1.R:Segment.p.end"
 _WORD_END = b"R:SylStructure.daughtern.daughtern.R:Segment.end"
 _ORDER = 25
+_FLOAT = ctypes.sizeof(ctypes.c_float)
 _LOUDEST = 6.5
 """The gain coefficient of a loud vowel at int16 scale, so that base voices leave here near unit level."""
 
@@ -185,8 +186,9 @@ class FliteVoice:
             raise SynthesisFailed("flite made no parameters; is this version 2.1 or newer?")
         track = self._core.val_track(value).contents
         frames, channels = track.num_frames, track.num_channels
-        rows = [np.ctypeslib.as_array(track.frames[index], shape=(channels,)) for index in range(frames)]
-        table = np.array(rows, np.float64).reshape(frames, channels)
+        rows = ctypes.cast(track.frames, ctypes.POINTER(ctypes.c_void_p))[:frames]
+        copied = b"".join(ctypes.string_at(row, channels * _FLOAT) for row in rows)
+        table = np.frombuffer(copied, np.float32).reshape(frames, channels).astype(np.float64)
         means, spreads = table[:, 2::2], np.maximum(table[:, 3::2], 1e-3)
         smooth = smoothest(
             means[:, :_ORDER],
