@@ -19,7 +19,7 @@ from typing import TypeAlias
 from loadtest.crowd import TRANSPORTS, WEBRTC, Plan
 from loadtest.figures import Row
 from loadtest.ramp import capacity, cores, memory_per_call, ramp
-from loadtest.report import HEAD, line, machine, verdict, write_chart, write_json
+from loadtest.report import HEAD, line, machine, verdict, write_chart, write_json, write_table
 from loadtest.server import Server, peer, vivavoce
 
 STEPS = "25,50,100,200,300,400,500,600,700"
@@ -29,7 +29,7 @@ EACH = "200"
 DIALS = 100.0
 """Calls a second."""
 
-WEBRTC_DIALS = 10.0
+WEBRTC_DIALS = 5.0
 """The same where each call begins with a key exchange."""
 
 PEER_STEPS = "10,25,40,50,60,75,100,150"
@@ -75,9 +75,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 rows += mine
     _compare(rows)
     write_json(options.out / "load.json", rows, command="python -m loadtest " + " ".join(sys.argv[1:]))
+    write_table(options.out / "load.md", rows)
     if not options.no_chart:
         write_chart(options.out / "load.png", rows)
-    print(f"written: {options.out}/load.json" + ("" if options.no_chart else f", {options.out}/load.png"))
+    made = ("load.json", "load.md", *(() if options.no_chart else ("load.png",)))
+    print("written: " + ", ".join(str(options.out / name) for name in made))
     return 0
 
 

@@ -72,6 +72,24 @@ def write_json(path: Path, rows: Sequence[Row], *, command: str) -> None:
     path.write_text(json.dumps(document, indent=1) + "\n")
 
 
+def write_table(path: Path, rows: Sequence[Row]) -> None:
+    """The rows in Markdown, for a page that people read."""
+    head = ("by", "calls", "up", "silence ms/min", "late p99 ms", "CPU ms per call-second", "callers' CPU")
+    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    for row in rows:
+        cells = (
+            row.series,
+            row.calls,
+            row.up,
+            f"{row.silence_ms_per_minute:.2f}",
+            f"{row.late_p99_ms:.1f}",
+            f"{row.cpu_ms_per_call_second:.2f}",
+            f"{row.caller_cpu_percent:.0f} %",
+        )
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
+    path.write_text("\n".join(lines) + "\n")
+
+
 @dataclass(frozen=True, slots=True)
 class Panel:
     """One drawing of the chart."""

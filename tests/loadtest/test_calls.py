@@ -86,6 +86,7 @@ def test_a_small_run_ends_with_a_table_and_files(tmp_path: Path) -> None:
     assert "vivavoce" in ran.stdout
     assert (tmp_path / "load.json").exists()
     assert (tmp_path / "load.png").exists()
+    assert (tmp_path / "load.md").read_text().count("| vivavoce | 2 | 2 |") == 1
 
 
 async def test_every_transport_is_spoken_to_our_server(tmp_path: Path) -> None:
