@@ -20,6 +20,7 @@ run: $(STAMP)
 test: $(STAMP)
 	./scripts/setup-test "$(PYTHON)"
 	$(BIN)/pytest
+	[ ! -x .venv-pocket/bin/pytest ] || .venv-pocket/bin/pytest tests/tts/engines/test_pocket.py
 	$(BIN)/pytest --store postgresql tests/acceptance tests/server/test_kill.py
 
 conformance: $(STAMP)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.importorskip("pocket_tts", reason="needs the extra: pip install 'vivavoce[pocket]'")
+pytest.importorskip("pocket_tts", reason="runs in an environment of its own: scripts/setup-pocket, then make test")
 
 from runtime.clock import SystemClock
 from runtime.errors import EngineUnavailable, EnrolmentError, SynthesisFailed

@@ -78,6 +78,8 @@ def _heading(canvas: ImageDraw.ImageDraw, report: GateReport) -> None:
     colour = _RED if not good else _AMBER if report.warnings else _GREEN
     canvas.rectangle((0, 0, _WIDTH, 72), fill=colour)
     verdict = "ACCEPTED" if good else "REJECTED"
+    if named := [reason.code.replace("_", " ") for reason in report.reasons[:2]]:
+        verdict += ": " + ", ".join(named)
     count = len(report.warnings)
     if good and count:
         verdict += f" with {count} warning{'s' if count > 1 else ''}"
