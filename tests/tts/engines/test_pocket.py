@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.importorskip("pocket_tts", reason="runs in an environment of its own: scripts/setup-pocket, then make test")
+pytest.importorskip("pocket_tts", reason="runs in an environment of its own, which make test sets up")
 
 from runtime.clock import SystemClock
 from runtime.errors import EngineUnavailable, EnrolmentError, SynthesisFailed
