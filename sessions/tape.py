@@ -11,9 +11,16 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
-Coding: TypeAlias = Literal["pcm", "l16", "pcmu", "pcma"]
+Coding: TypeAlias = Literal["pcm", "l16", "pcmu", "pcma", "opus"]
+CODINGS: frozenset[str] = frozenset(get_args(Coding))
+
+OPUS_PACKET = 0.02
+"""Seconds in each packet of a wire that carries Opus."""
+
+PACKET_HEADER_BYTES = 2
+"""Before each Opus packet: its length."""
 
 SETTLED = 2.5
 """Seconds after which nothing said is taken back: longer than any wire's lead, with a line's delay."""
@@ -37,15 +44,17 @@ class Sound:
     samples: int
     coded: bytes = b""
     coding: Coding = "pcm"
-    """Of ``coded``: s16le as ``pcm`` or ``l16``, or G.711."""
+    """Of ``coded``: s16le as ``pcm`` or ``l16``; G.711; Opus packets, each after its length in two bytes."""
 
     @property
     def seconds(self) -> float:
         return self.samples / self.rate
 
     def split(self, samples: int) -> tuple[Sound, Sound]:
-        """The first ``samples`` of it, and the rest."""
-        at = samples * (2 if self.coding in ("pcm", "l16") else 1)
+        """The first ``samples`` of it, or of Opus the whole packets in them, and the rest."""
+        if self.coding == "opus" and self.coded:
+            samples -= samples % round(OPUS_PACKET * self.rate)
+        at = coded_bytes(self.coding, self.coded, samples, self.rate)
         return (
             Sound(self.rate, samples, self.coded[:at], self.coding),
             Sound(self.rate, self.samples - samples, self.coded[at:], self.coding),
@@ -93,10 +102,10 @@ class Track:
             if self._taken + block.seconds <= until:
                 taken.append(self._blocks.popleft())
             else:
-                samples = int((until - self._taken) * block.rate)
-                if samples <= 0:
+                block, rest = block.split(max(0, int((until - self._taken) * block.rate)))
+                if block.samples == 0:
                     break
-                block, self._blocks[0] = block.split(samples)
+                self._blocks[0] = rest
                 taken.append(block)
             self._taken += block.seconds
         return taken
@@ -150,3 +159,13 @@ class Tape:
     def seconds(self, now: float) -> float:
         """How long the call has lasted."""
         return now - self._began
+
+
+def coded_bytes(coding: Coding, coded: bytes | bytearray, samples: int, rate: int) -> int:
+    """How many bytes of ``coded`` are its first ``samples``; of Opus, the whole packets in them."""
+    if coding != "opus":
+        return samples * (2 if coding in ("pcm", "l16") else 1)
+    at = 0
+    for _ in range(samples // round(OPUS_PACKET * rate)):
+        at += PACKET_HEADER_BYTES + int.from_bytes(coded[at : at + PACKET_HEADER_BYTES])
+    return at

@@ -18,8 +18,9 @@ import numpy as np
 
 from runtime.media.frame import Pcm
 from runtime.media.g711 import decode_alaw, decode_mulaw
+from runtime.media.opus import OPUS_RATE, OpusDecoder
 from runtime.media.resample import StreamResampler
-from sessions.tape import Sound
+from sessions.tape import PACKET_HEADER_BYTES, Sound
 
 RECORDING_RATE = 16_000
 """Hz."""
@@ -39,14 +40,34 @@ class Side:
 
     def __init__(self) -> None:
         self._resampler = StreamResampler(RECORDING_RATE, RECORDING_RATE)
+        self._opus: OpusDecoder | None = None
         self._ready: list[Pcm] = []
 
     def push(self, sounds: Sequence[Sound]) -> None:
         for sound in sounds:
-            if sound.rate != self._resampler.rate_in:
-                self._ready.append(self._resampler.flush())
-                self._resampler = StreamResampler(sound.rate, RECORDING_RATE, quality="MQ")
-            self._ready.append(self._resampler.push(decoded(sound)))
+            if not sound.coded:
+                silence = np.zeros(round(sound.seconds * self._resampler.rate_in), np.int16)
+                self._ready.append(self._resampler.push(silence))
+            elif sound.coding == "opus":
+                self._take(self._unpacked(sound), OPUS_RATE)
+            else:
+                self._take(decoded(sound), sound.rate)
+
+    def _take(self, pcm: Pcm, rate: int) -> None:
+        if rate != self._resampler.rate_in:
+            self._ready.append(self._resampler.flush())
+            self._resampler = StreamResampler(rate, RECORDING_RATE, quality="MQ")
+        self._ready.append(self._resampler.push(pcm))
+
+    def _unpacked(self, sound: Sound) -> Pcm:
+        """As many samples as it lasts, whatever its packets hold."""
+        self._opus = self._opus or OpusDecoder()
+        pieces, at = [], 0
+        while at < len(sound.coded):
+            begin = at + PACKET_HEADER_BYTES
+            at = begin + int.from_bytes(sound.coded[at:begin])
+            pieces.append(self._opus.decode(sound.coded[begin:at]))
+        return filled(np.concatenate(pieces), round(sound.seconds * OPUS_RATE))
 
     def flush(self) -> None:
         self._ready.append(self._resampler.flush())
@@ -159,12 +180,21 @@ def wav_header(sound_bytes: int) -> bytes:
 
 
 def decoded(sound: Sound) -> Pcm:
-    """Its samples, shape ``(sound.samples,)``; silence where there are fewer bytes than that."""
+    """
+    Its samples, shape ``(sound.samples,)``; silence where there are fewer bytes than that.
+
+    Not of Opus, which needs the packets before: see :class:`Side`.
+    """
     if sound.coding == "pcmu":
         pcm = decode_mulaw(sound.coded)
     elif sound.coding == "pcma":
         pcm = decode_alaw(sound.coded)
     else:
         pcm = np.frombuffer(sound.coded, "<i2").astype(np.int16, copy=False)
-    missing = sound.samples - len(pcm)
-    return np.concatenate([pcm, np.zeros(missing, np.int16)]) if missing > 0 else pcm[: sound.samples]
+    return filled(pcm, sound.samples)
+
+
+def filled(pcm: Pcm, samples: int) -> Pcm:
+    """So many of them, with silence for those that are not there."""
+    missing = samples - len(pcm)
+    return np.concatenate([pcm, np.zeros(missing, np.int16)]) if missing > 0 else pcm[:samples]

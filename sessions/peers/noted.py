@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import cast
 
@@ -11,7 +12,9 @@ from runtime.wire.conversation import Conversation, Message, WordTime
 from sessions.brains.brain import ToolCall
 from sessions.peers.peer import Call, FrameEncoder, HangUp, Outcome, Peer, ReplyOrder, TurnTaking
 from sessions.recognizer import Transcript
-from sessions.tape import Coding, Sound, Tape
+from sessions.tape import CODINGS, Coding, Sound, Tape, coded_bytes
+
+log = logging.getLogger(__name__)
 
 
 class NotedPeer:
@@ -75,6 +78,10 @@ class NotedPeer:
         encoder = self._peer.encoder(order, position)
         self._rate = encoder.wire.rate
         if self._tape is None:
+            return encoder
+        if encoder.wire.name.partition("/")[0] not in CODINGS:
+            log.warning("the agent's side is not recorded: nobody here decodes %s", encoder.wire.name)
+            self._encoder = None
             return encoder
         self._encoder = TapedEncoder(encoder, position=position)
         return self._encoder
@@ -164,7 +171,6 @@ class TapedEncoder:
         self.wire = encoder.wire
         self.ptime = encoder.ptime
         self._coding = cast(Coding, encoder.wire.name.partition("/")[0])
-        self._sample_bytes = 2 if self._coding in ("pcm", "l16") else 1
         self._coded = bytearray()
         self._first = self._position = position
 
@@ -180,12 +186,12 @@ class TapedEncoder:
     def left(self, frames: Sequence[EncodedFrame]) -> Sound:
         """The sound of packets that leave now."""
         end = frames[-1].pts + frames[-1].samples
-        size = (end - self._position) * self._sample_bytes
+        samples = end - self._position
+        size = coded_bytes(self._coding, self._coded, samples, self.wire.rate)
         coded = bytes(self._coded[:size])
         del self._coded[:size]
-        sound = Sound(self.wire.rate, end - self._position, coded, self._coding)
         self._position = end
-        return sound
+        return Sound(self.wire.rate, samples, coded, self._coding)
 
     @property
     def seconds_left(self) -> float:
@@ -227,6 +233,9 @@ class TapedCall:
 
     def greet(self) -> None:
         self._call.greet()
+
+    def screen(self) -> None:
+        self._call.screen()
 
     def order(self, order: ReplyOrder) -> None:
         self._call.order(order)
