@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import shutil
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import httpx
 import numpy as np
@@ -86,3 +90,73 @@ async def story(caller: WebRtcCaller, relay: LossyRelay | None = None) -> Pcm:
     while len(caller.audio) - begun < STORY_SECONDS * 48_000:
         await caller.listened()
     return caller.audio[begun:]
+
+
+CLIENTS = Path(__file__).parent / "clients"
+
+
+@pytest.fixture(scope="module")
+def node() -> str:
+    found = shutil.which("node")
+    if found is None or not (CLIENTS / "node_modules" / "@roamhq").is_dir():
+        pytest.skip("no node with @roamhq/wrtc: run scripts/setup-test")
+    return found
+
+
+@pytest.mark.timeout(120)
+async def test_a_peer_on_libwebrtc_understands_and_is_understood(
+    api: httpx.AsyncClient, agent: str, node: str, say: Callable[[str], bytes], tmp_path: Path
+) -> None:
+    speech = soxr.resample(np.frombuffer(say(QUESTION), "<i2"), 24_000, 48_000).astype("<i2")
+    (tmp_path / "speech.pcm").write_bytes(speech.tobytes())
+    story, question = await node_call(api, agent, node, tmp_path, None)
+    async with lossy_relay(loss=LOSS, jitter=JITTER) as relay:
+        lossy_story, lossy_question = await node_call(api, agent, node, tmp_path, relay)
+        assert relay.dropped > 10
+    for clean, lossy, least in ((story, lossy_story, 20), (question, lossy_question, 10)):
+        wrong, words = word_errors(clean, lossy)
+        assert words >= least
+        assert wrong / words <= 0.35, f"{clean!r} became {lossy!r}"
+
+
+async def node_call(
+    api: httpx.AsyncClient, agent: str, node: str, folder: Path, relay: LossyRelay | None
+) -> tuple[str, str]:
+    """What the peer could hear of the agent's story, and the agent of the peer's question, in words."""
+    task = {
+        "recording": str(folder / "heard.pcm"),
+        "speech": str(folder / "speech.pcm"),
+        "seconds": STORY_SECONDS,
+    }
+    process = await asyncio.create_subprocess_exec(
+        node,
+        "webrtc_peer.mjs",
+        json.dumps(task),
+        cwd=CLIENTS,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    question = ""
+    try:
+        offer = json.loads(await process.stdout.readline())["offer"]
+        answer = await api.post(
+            "/v1/realtime/calls",
+            params={"model": agent},
+            content=offer,
+            headers={"content-type": "application/sdp"},
+        )
+        assert answer.status_code == 201, answer.text
+        sdp = answer.text if relay is None else relay.reroute(answer.text)
+        process.stdin.write(json.dumps({"answer": sdp}).encode() + b"\n")
+        assert json.loads(await process.stdout.readline()) == {"connected": True}
+        if relay is not None:
+            relay.harming = True
+        question = json.loads(await process.stdout.readline())["transcript"]
+    finally:
+        if process.returncode is None and not question:
+            process.kill()
+        await process.communicate()
+    heard = np.frombuffer((folder / "heard.pcm").read_bytes(), "<i2")
+    return words_of(heard), question
