@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 import secrets
-import string
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import product
@@ -128,10 +127,11 @@ def victim(server: LiveServer, key: str, good: bytes) -> dict[str, str]:
 
 
 def like(id: str) -> str:
-    """An id of the same kind and length that never was."""
+    """An id of the same kind and length that never was; of a number, one just below it."""
     prefix, _, rest = id.rpartition("_")
-    alphabet = string.digits if rest.isdigit() else string.digits + string.ascii_lowercase[:6]
-    made = "".join(secrets.choice(alphabet[1:]) for _ in rest)
+    if rest.isdigit():
+        return str(int(rest) - 1 - secrets.randbelow(9)).zfill(len(rest))
+    made = "".join(secrets.choice("123456789abcdef") for _ in rest)
     return f"{prefix}_{made}" if prefix else made
 
 

@@ -7,11 +7,13 @@ The server runs in this process, where every statement it sends to its database 
 from __future__ import annotations
 
 import asyncio
+import re
+import sqlite3
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -91,6 +93,7 @@ def test_a_foreign_id_costs_what_a_wrong_one_costs(here: ServerHere, clips: Path
     with here.client(key) as client:
         mine = {"agent": client.post("/v1/agents", json={"name": "Mine"}).json()["agent_id"]}
     different = []
+    asked: set[str] = set()
     with here.client() as client:
         for attack in attacks.attacks():
             for number, values in enumerate(attack.targets(mine, theirs)):
@@ -103,7 +106,23 @@ def test_a_foreign_id_costs_what_a_wrong_one_costs(here: ServerHere, clips: Path
                     attack.send(client, values, key)
                 with counted() as never:
                     attack.send(client, wrong, key)
+                asked |= set(foreign) | set(never)
                 if foreign != never:
                     different.append((str(attack), values, foreign - never, never - foreign))
             assert foreign, "nothing was counted"
     assert different == []
+    if here.store_url.startswith("sqlite"):
+        assert walks(Path(here.store_url.removeprefix("sqlite:///")), asked) == []
+
+
+def walks(path: Path, statements: Iterable[str]) -> list[tuple[str, str]]:
+    """Statements that read a whole table, as SQLite plans them, and the step that does."""
+    found = []
+    with closing(sqlite3.connect(path)) as database:
+        for statement in statements:
+            if not statement.startswith(("SELECT", "UPDATE", "DELETE")):
+                continue
+            values = [None] * statement.count("?")
+            plan = database.execute(f"EXPLAIN QUERY PLAN {statement}", values).fetchall()
+            found += [(statement, step[3]) for step in plan if re.match(r"SCAN (?!CONSTANT)", step[3])]
+    return found
