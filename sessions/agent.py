@@ -60,6 +60,8 @@ class AgentProfile:
     """Whether a caller who speaks over the agent stops it, where the wire leaves that to us."""
     barge_in: BargeInSettings = BargeInSettings()
     """What counts as speaking over the agent, where that stops it."""
+    voicemail: str | None = None
+    """Left after the beep where a machine answers a call that we placed; None speaks to machines, too."""
 
     @property
     def opens(self) -> bool:

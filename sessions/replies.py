@@ -70,13 +70,22 @@ class Replies:
         """The reply that has the floor."""
         return self._active
 
-    def begin(self, order: ReplyOrder, timeline: Timeline, *, keys: str = "", opening: bool = False) -> None:
+    def begin(
+        self,
+        order: ReplyOrder,
+        timeline: Timeline,
+        *,
+        keys: str = "",
+        opening: bool = False,
+        script: Sequence[Answer] = (),
+    ) -> None:
         """
         Make a reply; one in the conversation takes the floor.
 
         Args:
             keys: What the caller keyed in to bring it about.
             opening: Whether nobody has spoken yet.
+            script: Said in the place of what the brain would say.
         """
         profile = self._profile
         fillers = profile.fillers
@@ -94,7 +103,7 @@ class Replies:
         self._made += 1
         if order.in_conversation:
             self._active = reply
-        task = self._spawn(self._make(reply, keys=keys, opening=opening), f"reply {order.id}")
+        task = self._spawn(self._make(reply, keys=keys, opening=opening, script=script), f"reply {order.id}")
         self._making[order.id] = (reply, task)
         task.add_done_callback(lambda _task: self._making.pop(order.id, None))
 
@@ -113,10 +122,11 @@ class Replies:
         """Stop the reply that has the floor, and return it; None where none has it."""
         return self.stop(self._active.order.id) if self._active is not None else None
 
-    async def _make(self, reply: Reply, *, keys: str, opening: bool) -> None:
+    async def _make(self, reply: Reply, *, keys: str, opening: bool, script: Sequence[Answer]) -> None:
         await self._scribe.settled()
         try:
-            await reply.make(self._pieces(reply.order, keys=keys, opening=opening))
+            pieces = _read_out(script) if script else self._pieces(reply.order, keys=keys, opening=opening)
+            await reply.make(pieces)
         except asyncio.CancelledError as cancelled:
             # A TaskGroup that is cancelled keeps the error, and the error its frame, and that the whole call.
             raise cancelled.with_traceback(None) from None
@@ -152,6 +162,11 @@ class Replies:
         if profile.notice is not None and profile.brain not in SELF_OPENING:
             return _verbatim(profile.notice)
         return None
+
+
+async def _read_out(script: Sequence[Answer]) -> AsyncIterator[Answer]:
+    for answer in script:
+        yield answer
 
 
 async def _verbatim(text: str) -> AsyncIterator[Answer]:

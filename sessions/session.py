@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import Any
 
 from runtime import metrics
 from runtime.media.frame import LISTENING_RATE, Pcm
 from runtime.turn.events import BargedIn, Ducked, FalseAlarm, IdleTimedOut, SpeechStarted
+from runtime.wire.conversation import Message, TextPart, new_id
 from sessions.agent import AgentProfile
-from sessions.brains.brain import Brain, EndCall, Transfer, expected_answers
+from sessions.brains.brain import Answer, Brain, EndCall, Transfer, Verbatim, expected_answers
 from sessions.equipment import Equipment
 from sessions.keypad import Keypad
 from sessions.listener import CallerTurn, Listener, ListenerEvent
@@ -19,6 +20,7 @@ from sessions.peers.peer import Peer, ReplyOrder, TurnTaking
 from sessions.recognizer import RecognizerStream
 from sessions.replies import Replies
 from sessions.reply import Reply
+from sessions.screening import Screening
 from sessions.scribe import Scribe
 from sessions.speaker import Speaker
 from sessions.state import Floor, Life, LifeOfCall
@@ -73,6 +75,8 @@ class Session:
             clock=equipment.clock,
         )
         self._turns = self._tuned(peer.turn_taking)
+        self._hearing = equipment.hearing
+        self._screening: Screening | None = None
         self._listener = Listener(
             equipment.hearing,
             equipment.recognizer,
@@ -150,7 +154,10 @@ class Session:
     # What the peer asks (sessions.peers.peer.Call)
 
     def hear(self, pcm: Pcm) -> None:
-        self._listener.hear(pcm)
+        if self._screening is not None:
+            self._screening.hear(pcm)
+        else:
+            self._listener.hear(pcm)
 
     async def caught_up(self) -> None:
         await self._listener.caught_up()
@@ -185,6 +192,18 @@ class Session:
         if self.profile.opens and self._replies.active is None:
             self._answer(Timeline(), opening=True)
 
+    def screen(self) -> None:
+        if self.profile.voicemail is None:
+            self.greet()
+            return
+        self._screening = Screening(
+            self._hearing,
+            self._turns.rate,
+            on_person=self._person_answered,
+            on_recording=self._leave_message,
+            on_fault=lambda _fault: self._peer.hang_up("fault"),
+        )
+
     def order(self, order: ReplyOrder) -> None:
         timeline = Timeline()
         timeline.mark(Mark.ENDPOINT, self._clock.now())
@@ -214,6 +233,26 @@ class Session:
         if turns.barge_in is None:
             return turns
         return replace(turns, barge_in=self.profile.barge_in)
+
+    # Who has answered our call
+
+    def _person_answered(self, heard: Sequence[Pcm]) -> None:
+        self._screening = None
+        if self.profile.opens:
+            self.greet()
+            return
+        for pcm in heard:
+            self._listener.hear(pcm)
+
+    def _leave_message(self, beeped: bool) -> None:
+        """A machine records. It is not listened to any more: nothing that it does interrupts the message."""
+        assert self.profile.voicemail is not None
+        found = f"A machine answered; the message follows {'its beep' if beeped else 'without a beep'}."
+        self._peer.conversation.append(Message(new_id("note"), "system", (TextPart(found),)))
+        timeline = Timeline()
+        timeline.mark(Mark.ENDPOINT, self._clock.now())
+        script = (Verbatim(self.profile.voicemail), EndCall("voicemail"))
+        self._begin(self._peer.begin_reply(), timeline, script=script)
 
     # What the listener decides
 
@@ -273,7 +312,7 @@ class Session:
             self._keyed(entry)
 
     def _keyed(self, keys: str) -> None:
-        """The entry is whole. It takes the place of a reply that what was said meanwhile has brought about."""
+        """The entry is whole. It takes the place of a reply that what was said meanwhile brought about."""
         self._timers.stop("keypad")
         self._interrupt()
         self._peer.keys_pressed(keys)
@@ -292,11 +331,19 @@ class Session:
             return
         self._begin(self._peer.begin_reply(), timeline, keys=keys, opening=opening)
 
-    def _begin(self, order: ReplyOrder, timeline: Timeline, *, keys: str = "", opening: bool = False) -> None:
+    def _begin(
+        self,
+        order: ReplyOrder,
+        timeline: Timeline,
+        *,
+        keys: str = "",
+        opening: bool = False,
+        script: Sequence[Answer] = (),
+    ) -> None:
         if order.in_conversation:
             self._timers.stop("idle")
             self._listener.stop_waiting()
-        self._replies.begin(order, timeline, keys=keys, opening=opening)
+        self._replies.begin(order, timeline, keys=keys, opening=opening, script=script)
 
     def _reply_over(self, reply: Reply) -> None:
         """The reply that had the floor has left to its last frame."""
@@ -374,5 +421,7 @@ class Session:
         self._timers.stop_all()
         for task in self._running:
             task.cancel()
+        if self._screening is not None:
+            self._screening.close()
         self._listener.close()
         self._speaker.close()

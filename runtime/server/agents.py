@@ -228,6 +228,7 @@ class AgentService:
             speed=float(attributes.get("speed", 1.0)),
             fillers=FILLERS if brain == "openai" or attributes.get("ack_mode") == "auto" else (),
             barge_in=_barge_in(attributes.get("barge_sensitivity")),
+            voicemail=attributes.get("voicemail") or None,
         )
 
     async def _check(self, tenant_id: str, fields: Mapping[str, Any]) -> None:

@@ -137,14 +137,14 @@ def turns_of(
     conversation: Conversation, times: Mapping[str, tuple[float, float]] = NO_TIMES
 ) -> list[dict[str, Any]]:
     """
-    Who said what, in order; of a reply that was cut, what was heard of it.
+    Who said what, in order; of a reply that was cut, what was heard of it. Our own notes are the system's.
 
     Args:
         times: When an item began and ended to sound, in seconds of the call. What was typed has none.
     """
     turns: list[dict[str, Any]] = []
     for item in conversation:
-        if isinstance(item, Message) and item.role in ("user", "assistant") and item.text:
+        if isinstance(item, Message) and item.text and (item.role != "system" or item.id.startswith("note_")):
             turn = {"role": item.role, "text": item.text, "complete": item.status == "completed"}
             if item.id in times:
                 begin, end = (round(1000 * seconds) for seconds in times[item.id])

@@ -31,6 +31,7 @@ from runtime.wire.call_control import Destination
 from runtime.wire.exotel import ExotelStream
 from runtime.wire.mod_audio_stream import AudioStreamStream
 from runtime.wire.telephony import CarrierStream
+from sessions.peers.telephone import OUTGOING
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,4 +294,6 @@ def told_by(fields: Mapping[str, str], body: bytes) -> dict[str, str]:
         "to": told.get("to") or told.get("callto") or "",
         # Vonage's id of the call, which its stream does not tell.
         **({"uuid": told["uuid"]} if told.get("uuid") else {}),
+        # Twilio says outbound-api and outbound-dial, others outbound.
+        **({"direction": OUTGOING} if told.get("direction", "").startswith(("outbound", OUTGOING)) else {}),
     }

@@ -21,7 +21,7 @@ from runtime.server.carriers import Asked, Carrier
 from runtime.server.services import Services
 from runtime.transport.line import open_line
 from runtime.wire.call_control import Destination, destination
-from sessions.peers.telephone import TelephonePeer
+from sessions.peers.telephone import OUTGOING, TelephonePeer
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +71,7 @@ async def media_stream(socket: WebSocket) -> None:
         clock=services.clock,
         lead=services.settings.telephony_lead_ms / 1000,
         desk=carrier_desk(carrier, socket, profile.id, services),
+        outgoing=socket.query_params.get("direction") == OUTGOING,
     )
     await services.calls.serve(opening, peer)
 
@@ -97,7 +98,8 @@ async def announce_call(request: Request) -> Response:
     """
     ``POST /v1/telephony/calls`` with ``{"agent_id": …}``: the UUID by which Asterisk reaches an agent.
 
-    It is good for one call by AudioSocket, within some minutes.
+    It is good for one call by AudioSocket, within some minutes. With ``"direction": "outgoing"`` it is a call
+    that Asterisk has placed, which a machine may answer.
     """
     services: Services = request.app.state.services
     try:
@@ -116,7 +118,7 @@ async def announce_call(request: Request) -> Response:
     except VivavoceError as error:
         told = {"code": error.code, "message": error.message, "fix": error.fix}
         return JSONResponse({"error": told}, status_code=error.status)
-    call = services.expected_calls.announce(agent.id)
+    call = services.expected_calls.announce(agent.id, outgoing=asked.get("direction") == OUTGOING)
     return JSONResponse({"uuid": str(call), "expires_in_seconds": EXPECTED_SECONDS}, status_code=201)
 
 

@@ -115,6 +115,10 @@ class Call(Protocol):
         """The other side is ready to be spoken to: the agent opens the call, if it does."""
         ...
 
+    def screen(self) -> None:
+        """A call that we have placed was answered: find out by whom, and greet or leave a message."""
+        ...
+
     def order(self, order: ReplyOrder) -> None:
         """Make this reply."""
         ...

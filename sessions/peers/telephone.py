@@ -68,6 +68,9 @@ MOST_HELD = 500
 FAREWELL = 2.0
 """Seconds a carrier that was told to hang up has to do so."""
 
+OUTGOING = "outgoing"
+"""Direction of a call that we have placed: there may be a machine at the other end."""
+
 CLOSE_CODES = {"completed": 1000, "draining": 1001, "fault": 1011, "expired": 1000}
 """IANA WebSocket Close Code registry."""
 
@@ -102,6 +105,8 @@ class TelephonePeer:
         on_start: Told who calls, before the first audio.
         desk: Ends the call at the carrier, and hands it on, where that can be done there; else closing the
             socket must do.
+        outgoing: Whether we have placed the call; the stream's start may say so, too, by a parameter
+            ``direction`` that is :data:`OUTGOING`.
     """
 
     def __init__(
@@ -114,7 +119,9 @@ class TelephonePeer:
         lead: float,
         on_start: Callable[[CallStarted], None] = lambda _started: None,
         desk: Desk | None = None,
+        outgoing: bool = False,
     ) -> None:
+        self._outgoing = outgoing
         self._line = line
         self._stream = stream
         self._profile = profile
@@ -367,7 +374,10 @@ class TelephonePeer:
             self._concealer = Concealer(codec.rate)
             call.take_turns(self.turn_taking)
         self._on_start(started)
-        call.greet()
+        if self._outgoing or started.parameters.get("direction") == OUTGOING:
+            call.screen()
+        else:
+            call.greet()
 
     def _change_flow(self, flows: bool) -> None:
         if not flows and self._held is None:

@@ -24,7 +24,7 @@ from twilio.request_validator import RequestValidator
 from websockets.asyncio.client import ClientConnection
 
 from runtime.clock import ManualClock
-from runtime.server.audiosocket import EXPECTED_SECONDS, ExpectedCalls
+from runtime.server.audiosocket import EXPECTED_SECONDS, ExpectedCall, ExpectedCalls
 from runtime.settings import Settings
 from runtime.wire import audiosocket
 from tests.live_server import LiveServer, live_server
@@ -329,11 +329,11 @@ def test_an_announced_call_is_good_once_and_for_a_while() -> None:
     clock, standing = ManualClock(0.0), uuid4()
     calls = ExpectedCalls(clock, standing={standing: "agent_s"})
     first, second = calls.announce("agent_1"), calls.announce("agent_2")
-    assert calls.take(first) == "agent_1"
+    assert calls.take(first) == ExpectedCall("agent_1", outgoing=False)
     assert calls.take(first) is None
     clock.advance(EXPECTED_SECONDS + 1)
     assert calls.take(second) is None
-    assert calls.take(standing) == calls.take(standing) == "agent_s"
+    assert calls.take(standing) == calls.take(standing) == ExpectedCall("agent_s", outgoing=False)
     assert calls.take(uuid4()) is None
 
 

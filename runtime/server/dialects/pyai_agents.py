@@ -35,6 +35,10 @@ class AgentFields(BaseModel):
     flow: dict[str, Any] | Annotated[str, Field(max_length=262_144)] | None = None
     tools: Annotated[list[dict[str, Any]] | None, Field(max_length=64)] = None
     barge_sensitivity: str | float | None = None
+    voicemail: Annotated[
+        str | None,
+        Field(max_length=2_000, description="Left after the beep where a machine answers a call we placed."),
+    ] = None
     ack_mode: Annotated[str | None, Field(max_length=32)] = None
     recordings_enabled: bool | None = None
     consent_line: Annotated[str | None, Field(max_length=500)] = None
