@@ -12,7 +12,7 @@ import pytest
 import websockets
 from websockets.asyncio.server import ServerConnection
 
-from loadtest.call import FramedCall, script
+from loadtest.call import FramedCall, Record, script
 from loadtest.crowd import TRANSPORTS, WEBRTC, Plan, call_in
 from loadtest.framings import FRAMINGS, TWILIO
 from loadtest.server import Server, free_port
@@ -95,27 +95,33 @@ async def test_every_transport_is_spoken_to_our_server(tmp_path: Path) -> None:
     with live_server(tmp_path, audiosocket_port=port) as running:
         key, address = running.sandbox_key(), running.url.partition("://")[2]
         server = Server("ours", address, agent="agent_tone", key=key)
-        names = await asyncio.to_thread(server.expect, 2)
         roots = {"audiosocket": f"audiosocket://127.0.0.1:{port}/", WEBRTC: f"http://{address}"}
-        plans = [
-            Plan(
-                transport=transport,
-                url=roots.get(transport, f"ws://{address}"),
-                agent="agent_tone",
-                steady=True,
-                calls=2,
-                names=names if transport == "audiosocket" else (),
-                settle=1.5,
-                measure=1.0,
-                key=key,
-                speech_seconds=0.2,
-                silence_seconds=0.4,
-            )
-            for transport in TRANSPORTS
-        ]
-        results = dict(zip(TRANSPORTS, await asyncio.gather(*map(call_in, plans)), strict=True))
-    for transport, result in results.items():
-        for record in result.records:
+
+        async def met(transport: str) -> list[Record]:
+            for _ in range(4):
+                announced = transport == "audiosocket"
+                plan = Plan(
+                    transport=transport,
+                    url=roots.get(transport, f"ws://{address}"),
+                    agent="agent_tone",
+                    steady=True,
+                    calls=2,
+                    names=await asyncio.to_thread(server.expect, 2) if announced else (),
+                    settle=1.5,
+                    measure=1.0,
+                    key=key,
+                    speech_seconds=0.2,
+                    silence_seconds=0.4,
+                )
+                records = (await call_in(plan)).records
+                # A machine that is busy with other tests refuses calls, as it should; they are made again.
+                if all(record.arrivals for record in records):
+                    break
+            return records
+
+        heard = dict(zip(TRANSPORTS, await asyncio.gather(*map(met, TRANSPORTS)), strict=True))
+    for transport, records in heard.items():
+        for record in records:
             assert (record.refused, record.closed) == ("", 0), transport
             assert sum(record.seconds) > 0.7, transport
             assert record.answered > 0, transport
