@@ -7,6 +7,7 @@ import gc
 import logging
 import resource
 import socket
+from collections.abc import Sized
 from pathlib import Path
 
 import uvicorn
@@ -32,6 +33,9 @@ YOUNG_ROUNDS = 4
 MIDDLE_ROUNDS = 250_000
 """And such rounds after which everything is looked at: hundreds of millions of objects later."""
 
+TIDY_SECONDS = 300.0
+"""Between two looks whether nobody is on the line, so that everything may be looked at."""
+
 CLOSING_SECONDS = 5
 """How long answers may still go out once the calls are over."""
 
@@ -55,10 +59,14 @@ class DrainingServer(uvicorn.Server):
         self._app = app
         self._drain_seconds = drain_seconds
         self._back_door = back_door
+        self._tidying: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         keep_memory_still()
+        services: Services | None = self._app.state.services
+        if services is not None:
+            self._tidying = asyncio.create_task(tidy_between_calls(services.calls), name="tidy memory")
         if self._back_door is not None and self.started:
             self._back_door.unlink(missing_ok=True)  # a process that was killed left it
             self.servers.append(
@@ -76,6 +84,8 @@ class DrainingServer(uvicorn.Server):
         return protocol
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._tidying is not None:
+            self._tidying.cancel()
         services: Services | None = self._app.state.services
         if services is not None and not self.force_exit:
             self._app.state.draining = True
@@ -89,11 +99,20 @@ def keep_memory_still() -> None:
 
     A full collection walks every object there is: 200 ms after the imports of a server, and 150 ms again with
     500 calls up, in the middle of everybody's frames. A call that is over is taken apart, so that reference
-    counts free it; full collections are left for what little escapes that, some hours apart.
+    counts free it; full collections are left for what little escapes that, when nobody is on the line
+    (:func:`tidy_between_calls`), or else some hours apart.
     """
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG_OBJECTS, YOUNG_ROUNDS, MIDDLE_ROUNDS)
+
+
+async def tidy_between_calls(calls: Sized, *, every: float = TIDY_SECONDS) -> None:
+    """Collect all garbage now and then, when no call is up whose frames it would hold up. Never returns."""
+    while True:
+        await asyncio.sleep(every)
+        if not len(calls):
+            gc.collect()
 
 
 def allow_many_sockets() -> None:
