@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import time
@@ -19,6 +20,7 @@ from websockets.sync.client import connect
 from tests.acceptance.test_omni import OmniCall, address, agent, call
 from tests.live_server import LiveServer, live_server
 from tests.recordings import Samples
+from tests.webrtc_caller import webrtc_call
 
 PACKET = 480
 """Samples: 20 ms at 24 kHz."""
@@ -168,3 +170,34 @@ def test_the_recording_of_somebody_else_is_none(listening: LiveServer, api: http
             answer = stranger.get(f"/v1/omni/calls/{call_id}/recording")
             assert answer.status_code == 404
             assert json.loads(answer.text)["error"]["code"] == "not_found"
+
+
+async def hummed(server: LiveServer, key: str, label: str) -> None:
+    """A call over WebRTC in which the caller, once spoken to, hums a second of 440 Hz."""
+    headers = {"authorization": f"Bearer {key}"}
+    tone = (np.sin(np.arange(48_000) * (2 * np.pi * 440 / 48_000)) * 8_000).astype(np.int16)
+    async with (
+        httpx.AsyncClient(base_url=server.url, headers=headers, timeout=30) as calling,
+        webrtc_call(calling, model=label) as caller,
+    ):
+        await caller.hear("output_audio_buffer.stopped")
+        caller.microphone.say(tone)
+        await asyncio.sleep(1.5)
+        await calling.post(f"{caller.location}/hangup")
+
+
+def test_a_call_over_webrtc_is_recorded_with_both_sides(
+    listening: LiveServer, api: httpx.Client, key: str
+) -> None:
+    label = agent(api, recordings_enabled=True, consent_line="This call is taped.", greeting="Hello there.")
+    asyncio.run(hummed(listening, key, label))
+    kept = kept_call(api)
+    hertz, sound = recording(api, kept["id"])
+    assert len(sound) / hertz == pytest.approx(kept["duration_seconds"], abs=0.2)
+    turns = api.get(f"/v1/omni/calls/{kept['id']}/transcript").json()["turns"]
+    assert turns[0]["text"] == "This call is taped. Hello there."
+    assert loud(sound[:, 1], hertz, turns[0]["start_ms"] + 100, turns[0]["end_ms"] - 100) > 500
+    left = sound[:, 0].astype(float)
+    heard = left[np.flatnonzero(np.abs(left) > 3_000)[0] :][: hertz // 2]
+    spectrum = np.abs(np.fft.rfft(heard * np.hanning(len(heard))))
+    assert np.argmax(spectrum) * hertz / len(heard) == pytest.approx(440, abs=4)

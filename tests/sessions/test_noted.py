@@ -105,7 +105,7 @@ class Caller:
 
     @asynccontextmanager
     async def call(self) -> AsyncIterator[None]:
-        reading = asyncio.create_task(self.peer.read(self.session))  # type: ignore[arg-type]
+        reading = asyncio.create_task(self.peer.read(self.session))
         await self.heard()
         self.line.say(json.dumps({"event": "connected", "protocol": "Call", "version": "1.0.0"}))
         audio = {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1}

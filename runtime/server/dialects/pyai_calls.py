@@ -44,7 +44,7 @@ class Call(TypedDict):
 
 
 class Turn(TypedDict):
-    role: Literal["user", "assistant"]
+    role: Literal["user", "assistant", "system"]
     text: str
     complete: bool
     """False for a reply that was cut short: ``text`` is what was heard of it."""
