@@ -29,8 +29,8 @@ EACH = "200"
 DIALS = 100.0
 """Calls a second."""
 
-WEBRTC_DIALS = 5.0
-"""The same where each call begins with a key exchange."""
+SLOW_DIALS = {"realtime": 50.0, "audiosocket": 25.0, WEBRTC: 5.0}
+"""The same where a call begins with more work, or where nothing may be sent ahead of its time."""
 
 PEER_STEPS = "10,25,40,50,60,75,100,150"
 
@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     agent=server.agent,
                     steady=options.agent.startswith("agent_tone"),
                     calls=0,
-                    dials_per_second=WEBRTC_DIALS if transport == WEBRTC else DIALS,
+                    dials_per_second=SLOW_DIALS.get(transport, DIALS),
                     speech_seconds=talk,
                     silence_seconds=rest,
                     measure=options.seconds,

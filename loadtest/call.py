@@ -197,8 +197,11 @@ class FramedCall:
 
     def _closed(self, code: int) -> None:
         if self._socket is not None:
-            self.record.closed = code
             self._socket = None
+            if self.record.arrivals:
+                self.record.closed = code
+            else:
+                self.record.refused = f"hung up with {code} before a word"
 
 
 def script(framing: Framing, speech: Pcm, silence: Pcm) -> Script:
