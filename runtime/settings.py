@@ -126,6 +126,9 @@ class Settings(BaseSettings):
     preview_credits: int = Field(default=1, ge=0)
     """Credits that a preview job costs; given back when it fails."""
 
+    concurrent_per_key: int = Field(default=0, ge=0)
+    """Requests and calls of one key at a time; 0 is no limit. Calls on WebRTC are not counted."""
+
     rate_limit_per_minute: int = Field(default=3000, ge=0)
     """Requests of one key in a minute; 0 is no limit."""
 

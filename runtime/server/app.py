@@ -27,6 +27,8 @@ from runtime.server.call_log import CallLog
 from runtime.server.calls import open_calls, open_recognizer
 from runtime.server.catalog import StoredVoices
 from runtime.server.client_secrets import ClientSecrets
+from runtime.server.concurrency import QUESTION as GOING_ON
+from runtime.server.concurrency import ConcurrencyLimit, GiveBack
 from runtime.server.consents import ConsentService
 from runtime.server.designs import DesignService
 from runtime.server.detour import HOLDS, Detour, holds
@@ -92,7 +94,9 @@ def create_app(settings: Settings, *, clock: Clock | None = None, place: Place |
         async with AsyncExitStack() as stack:
             leadership = Leadership(place.leader_lock if place else None)
             stack.callback(leadership.leave)
-            services = await build(settings, clock, stack, leadership=leadership, place=place)
+            services = await build(
+                settings, clock, stack, leadership=leadership, place=place, neighbours=app.state.neighbours
+            )
             app.state.services = services
             await open_audiosocket(services, stack)
             await listen_to_neighbours(app.state.neighbours, services)
@@ -113,6 +117,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None, place: Place |
     app.state.draining = False
     if place is not None:
         app.add_middleware(Detour, neighbours=app.state.neighbours, doors=place.doors)
+    app.add_middleware(GiveBack)
     app.add_middleware(RequestIds)
     app.add_exception_handler(HTTPException, _nothing_here)
     app.router.routes.extend(ops.routes)
@@ -136,6 +141,7 @@ async def build(
     stack: AsyncExitStack,
     *,
     leadership: Leadership,
+    neighbours: Neighbours,
     place: Place | None = None,
 ) -> Services:
     """
@@ -299,6 +305,7 @@ async def build(
         authenticator=authenticator,
         client_secrets=ClientSecrets(authenticator, database, clock),
         accounts=AccountService(database, clock, sandbox_open=sandbox),
+        concurrency=ConcurrencyLimit(settings.concurrent_per_key, neighbours),
         limiter=RateLimiter(
             settings.rate_limit_per_minute, SharedBuckets(place.limits) if place else OwnBuckets()
         ),
@@ -345,6 +352,7 @@ async def listen_to_neighbours(neighbours: Neighbours, services: Services) -> No
     """Answer what the other processes of a fleet may ask this one."""
     neighbours.answer(FIGURES, lambda _about: ops.own_page())
     neighbours.answer(RETIRE_VOICE, lambda voice_id: str(services.calls.retire_voice(voice_id)))
+    neighbours.answer(GOING_ON, lambda key_id: str(services.concurrency.going_on(key_id)))
     neighbours.answer(HOLDS, lambda key: holds(services, key))
     await neighbours.start()
 

@@ -173,6 +173,7 @@ class TextSocket:
         if self._principal is None:
             self._principal = await self._services.authenticator.key(begin.key)
         self._principal.require("voice:synthesize")
+        await self._services.concurrency.enter(self._socket.scope, self._principal.key_id)
         if len(self._utterances) >= MAX_CONTEXTS:
             raise InvalidRequest(f"More than {MAX_CONTEXTS} contexts are open.", fix="close one first")
         opened = await self._services.speech.open_voice(

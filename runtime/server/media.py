@@ -34,6 +34,7 @@ async def realtime(socket: WebSocket) -> None:
     try:
         caller = await services.client_secrets.caller(socket, SOCKET_SCHEMES)
         tenant_id = caller.principal.tenant_id
+        await services.concurrency.enter(socket.scope, caller.principal.key_id)
         if token := query.get("resume"):
             broken = services.calls.broken_lines.take(tenant_id, token)
         elif call_id := query.get("call_id"):

@@ -99,6 +99,7 @@ async def omni(socket: WebSocket) -> None:
     token = find_key(socket, SOCKET_SCHEMES) or ""
     try:
         caller = await services.client_secrets.caller(socket, SOCKET_SCHEMES)
+        await services.concurrency.enter(socket.scope, caller.principal.key_id)
         rate, framing = _audio(socket)
         label = _label(socket) or (caller.session or {}).get("model")
         profile = await services.agents.profile(caller.principal.tenant_id, label)

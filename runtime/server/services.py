@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from runtime.server.auth import Authenticator
     from runtime.server.call_log import CallLog
     from runtime.server.client_secrets import ClientSecrets
+    from runtime.server.concurrency import ConcurrencyLimit
     from runtime.server.consents import ConsentService
     from runtime.server.designs import DesignService
     from runtime.server.engine import RunningEngine
@@ -54,6 +55,7 @@ class Services:
     client_secrets: ClientSecrets
     accounts: AccountService
     limiter: RateLimiter
+    concurrency: ConcurrencyLimit
     once: OnceOnly
     upload_room: asyncio.Semaphore
     """For requests that carry recordings: a bound on the memory they take together."""

@@ -183,6 +183,7 @@ async def _admit(request: Request, demanded: Access, schemes: Scheme) -> None:
     services_of(request).limiter.take(principal.key_id, now=services_of(request).clock.now())
     if demanded.scope is not None:
         principal.require(demanded.scope)
+    await services_of(request).concurrency.enter(request.scope, principal.key_id)
 
 
 async def _once(
