@@ -94,6 +94,7 @@ class Enrolments:
         """Take up what a stopped server left, then work; behind a leader, wait to take its place."""
         if self._leadership.take():
             await self._take_up()
+            self._run(self._warm(), "enrolments warming up")
             self._run(self._work(), "enrolments")
             if not self._leadership.alone:
                 self._run(self._follow_store(), "enrolments of other processes")
@@ -107,6 +108,12 @@ class Enrolments:
         await self._take_up()
         self._run(self._follow_store(), "enrolments of other processes")
         await self._work()
+
+    async def _warm(self) -> None:
+        try:
+            await self._worker.call("warm", timeout=STEP_SECONDS)
+        except VivavoceError as error:
+            log.warning("the enrolment worker could not warm up: %s", error)
 
     async def _take_up(self) -> None:
         async with self._database.write() as store:

@@ -64,6 +64,12 @@ class EnrolmentService:
         self._synthesizer: Synthesizer | None = None
         self._cohort: list[Timbre] | None = None
 
+    def warm(self) -> None:
+        """Load the engine and hear its stock voices, so that the first enrolment is as quick as any."""
+        engine = self._engine()
+        if self._cohort is None and not engine.info.placeholder:
+            self._cohort = list(_stock_timbres(engine))
+
     def judge(self, uploads: Sequence[Upload], profile: Profile = "strict") -> GateReport:
         """
         The gate's report. Never raises for what was uploaded: an unreadable file is a rejected one.
@@ -130,9 +136,8 @@ class EnrolmentService:
         heard = _timbre_of(engine, voice)
         if person is None or heard is None:
             return None
-        if self._cohort is None:
-            self._cohort = list(_stock_timbres(engine))
-        return compare(heard, person, cohort=self._cohort)
+        self.warm()
+        return compare(heard, person, cohort=self._cohort or ())
 
     def design(self, recipe: str, voice_id: str) -> Conditioning:
         """
