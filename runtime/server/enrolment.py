@@ -19,6 +19,7 @@ from runtime.store.ids import new_id
 from runtime.store.models import ReportRow, VoiceRow
 from tts.engine import Conditioning, SpeechEngine
 from tts.voices.gate import GateReport, Window
+from tts.voices.gate.language import other_language
 from tts.voices.upload import Upload
 from tts.voices.voice import Likeness, Reason, VoiceState
 
@@ -200,6 +201,8 @@ class Enrolments:
             return False
         uploads = await load_uploads(self._blobs, row)
         report: GateReport = await self._worker.call("judge", uploads, row.profile, timeout=STEP_SECONDS)
+        if foreign := other_language(row.language, spoken=self._engine.info.languages):
+            report = report.warned(foreign)
         now = self._clock.wall()
         async with self._database.write() as store:
             if await store.voices.find(tenant_id, voice_id) is None:

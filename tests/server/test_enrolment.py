@@ -145,6 +145,16 @@ async def test_a_ready_voice_tells_how_like_it_is_and_a_weak_likeness_warns(
     assert (weak["verdict"], [told["code"] for told in weak["warnings"]]) == ("accepted", ["weak_likeness"])
 
 
+async def test_a_recording_declared_in_another_language_is_a_voice_with_a_warning(
+    house: House, tenants: tuple[str, str]
+) -> None:
+    order = Enrolment(name="Ada", clips=[SourceClip(b"good")], language="de-AT")
+    voice_id = (await house.voices.enrol(tenants[0], order)).id
+    assert await house.settled(tenants[0], voice_id) is VoiceState.READY
+    report = (await house.voices.report(tenants[0], voice_id)).body
+    assert [warning["code"] for warning in report["warnings"]] == ["other_language"]
+
+
 async def test_a_voice_that_cannot_be_heard_is_ready_all_the_same(
     house: House, tenants: tuple[str, str]
 ) -> None:

@@ -11,7 +11,7 @@ from tts.provenance.verify import full_scale
 from tts.voices.gate.bandwidth import Bandwidth, measure_bandwidth
 from tts.voices.gate.channels import Channels
 from tts.voices.gate.codec import measure_codec_artifacts
-from tts.voices.gate.language import guess_language
+from tts.voices.gate.language import UNKNOWN
 from tts.voices.gate.level import measure_clipping, measure_loudness
 from tts.voices.gate.losses import measure_losses
 from tts.voices.gate.music import measure_music
@@ -68,7 +68,7 @@ def measure(
         "dead_channels": channels.dead,
         "channel_correlation": _rounded(channels.correlation, 3),
         "channel_disagreement": None if channels.together is None else round(1 - channels.together, 3),
-        "language_guess": guess_language().language,
+        "language_guess": UNKNOWN,
     }
     long = tuple(span for span in quiet if span[1] - span[0] > 2.0)
     spans: dict[str, tuple[Span, ...]] = {

@@ -74,6 +74,10 @@ class GateReport:
     def accepted(self) -> bool:
         return self.verdict == "accepted"
 
+    def warned(self, *warnings: Reason) -> GateReport:
+        """The same report with what is known beside the recording."""
+        return replace(self, warnings=(*self.warnings, *warnings))
+
     def at_place(self, places: Sequence[int]) -> GateReport:
         """The same report when its recordings were files ``places`` of the upload, the others unreadable."""
         if self.window is None:
