@@ -232,7 +232,7 @@ LIMITS: tuple[Limit, ...] = (
         unit="s",
         message="reverberant room: sound takes {value:.2f} s to die away, {limit:.2f} s allowed",
         fix="record close to the microphone in a small, furnished room",
-        reject=0.34,
+        reject=0.33,
         warn=0.31,
         source="clips: 0.13-0.27 s, with faint noise up to 0.35; rooms of 0.3 s read 0.27-0.33, of 0.5 s "
         "0.34-0.48, of 0.8 s 0.47-0.65",
