@@ -90,7 +90,7 @@ class Voices:
         return rows.all()
 
     async def ids(self, tenant_id: str, *, limit: int = 100_000) -> Sequence[str]:
-        """Of every voice the tenant ever had, deleted ones too: what they said is still about. Newest first."""
+        """Of every voice the tenant ever had, newest first. What deleted ones have said is still about."""
         rows = await self._session.scalars(
             select(VoiceRow.id)
             .where(VoiceRow.tenant_id == tenant_id)
