@@ -217,7 +217,6 @@ async def conversation(caller: CarrierCaller, carrier: str, words: Pcm) -> Story
         story.stopped_after = loop.time() - spoke - 0.4
     caller._words.clear()
     press(caller, carrier, "9", seq=2)
-    press(caller, carrier, "#", seq=3)
     await asyncio.wait_for(caller.closed.wait(), 40)
     story.transferred = caller.texts
     return story
@@ -227,7 +226,6 @@ async def farewell(caller: CarrierCaller, carrier: str) -> list[str]:
     """The caller presses the key for goodbye before the greeting is over."""
     await caller.wait("greeting", lambda: caller.seconds > 0.3, seconds=40)
     press(caller, carrier, "0", seq=2)
-    press(caller, carrier, "#", seq=3)
     await asyncio.wait_for(caller.closed.wait(), 40)
     return caller.texts
 
