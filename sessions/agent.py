@@ -60,6 +60,8 @@ class AgentProfile:
     """Whether a caller who speaks over the agent stops it, where the wire leaves that to us."""
     barge_in: BargeInSettings = BargeInSettings()
     """What counts as speaking over the agent, where that stops it."""
+    idle_timeout: float | None = None
+    """Seconds after a reply in which a caller on the telephone must speak, or is spoken to again."""
     voicemail: str | None = None
     """Left after the beep where a machine answers a call that we placed; None speaks to machines, too."""
 

@@ -19,9 +19,12 @@ class Keypad:
         self._keys = ""
         self._deadline: float | None = None
 
-    def press(self, key: str, now: float) -> str | None:
+    def press(self, key: str, now: float, *, wanted: int | None = None) -> str | None:
         """
         Take a key. Returns the entry where this key ends it, without the ``#``; what is no key is ignored.
+
+        Args:
+            wanted: How many keys the whole entry has, where that is known: the last of them ends it.
         """
         if key not in KEYS:
             return None
@@ -29,7 +32,7 @@ class Keypad:
             return self._take()
         self._keys += key
         self._deadline = now + self._settle
-        return self._take() if len(self._keys) >= LONGEST else None
+        return self._take() if len(self._keys) >= min(LONGEST, wanted or LONGEST) else None
 
     def deadline(self) -> float | None:
         """When to :meth:`poll`, monotonic seconds; None while there is no entry."""

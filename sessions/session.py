@@ -12,7 +12,7 @@ from runtime.media.frame import LISTENING_RATE, Pcm
 from runtime.turn.events import BargedIn, Ducked, FalseAlarm, IdleTimedOut, SpeechStarted
 from runtime.wire.conversation import Message, TextPart, new_id
 from sessions.agent import AgentProfile
-from sessions.brains.brain import Answer, Brain, EndCall, Transfer, Verbatim, expected_answers
+from sessions.brains.brain import Answer, Brain, EndCall, Transfer, Verbatim, expected_answers, expected_keys
 from sessions.equipment import Equipment
 from sessions.keypad import Keypad
 from sessions.listener import CallerTurn, Listener, ListenerEvent
@@ -76,6 +76,7 @@ class Session:
         )
         self._turns = self._tuned(peer.turn_taking)
         self._hearing = equipment.hearing
+        self._brain = brain
         self._screening: Screening | None = None
         self._listener = Listener(
             equipment.hearing,
@@ -181,8 +182,10 @@ class Session:
 
     def press(self, digit: str) -> None:
         self._interrupt()
+        self._timers.stop("idle")
+        self._listener.stop_waiting()
         now = self._clock.now()
-        entry = self._keypad.press(digit, now)
+        entry = self._keypad.press(digit, now, wanted=expected_keys(self._brain))
         if entry is not None:
             self._keyed(entry)
         elif (deadline := self._keypad.deadline()) is not None:

@@ -228,6 +228,9 @@ class AgentService:
             speed=float(attributes.get("speed", 1.0)),
             fillers=FILLERS if brain == "openai" or attributes.get("ack_mode") == "auto" else (),
             barge_in=_barge_in(attributes.get("barge_sensitivity")),
+            idle_timeout=read_flow(attributes["flow"]).silence
+            if brain == "flow" and "flow" in attributes
+            else None,
             voicemail=attributes.get("voicemail") or None,
         )
 

@@ -72,6 +72,7 @@ async def media_stream(socket: WebSocket) -> None:
         lead=services.settings.telephony_lead_ms / 1000,
         desk=carrier_desk(carrier, socket, profile.id, services),
         outgoing=socket.query_params.get("direction") == OUTGOING,
+        keys_in_band=socket.query_params.get("keys") == "inband",
     )
     await services.calls.serve(opening, peer)
 

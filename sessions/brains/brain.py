@@ -82,6 +82,12 @@ def expected_answers(brain: Brain) -> Sequence[str]:
     return expects
 
 
+def expected_keys(brain: Brain) -> int | None:
+    """How many keys an answer has that is typed, where the brain has just asked for so many."""
+    expects: int | None = getattr(brain, "expects_keys", None)
+    return expects
+
+
 class Brain(Protocol):
     """
     One call's brain: it may keep state between turns, so every call gets its own.
@@ -89,7 +95,8 @@ class Brain(Protocol):
     ``reply`` is an async generator. Closing it (barge-in, hang-up) cancels the reply: nothing more is asked
     of any model, and what the caller did hear is in the next turn's history.
 
-    A brain that asks closed questions may have an attribute ``expects``; see :func:`expected_answers`.
+    A brain that asks closed questions may have the attributes ``expects`` and ``expects_keys``; see
+    :func:`expected_answers` and :func:`expected_keys`.
     """
 
     def reply(self, turn: Turn) -> AsyncIterator[Answer]:

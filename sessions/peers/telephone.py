@@ -14,6 +14,7 @@ from runtime import metrics
 from runtime.clock import Clock
 from runtime.errors import MalformedMessage, PeerError
 from runtime.media.conceal import Concealer
+from runtime.media.dtmf import DtmfDetector
 from runtime.media.frame import EncodedFrame
 from runtime.media.heard import HeardPosition
 from runtime.media.line_codec import LineCodec, line_codec
@@ -107,6 +108,7 @@ class TelephonePeer:
             socket must do.
         outgoing: Whether we have placed the call; the stream's start may say so, too, by a parameter
             ``direction`` that is :data:`OUTGOING`.
+        keys_in_band: Whether to listen for keys in the sound, until the carrier signals one.
     """
 
     def __init__(
@@ -120,8 +122,10 @@ class TelephonePeer:
         on_start: Callable[[CallStarted], None] = lambda _started: None,
         desk: Desk | None = None,
         outgoing: bool = False,
+        keys_in_band: bool = False,
     ) -> None:
         self._outgoing = outgoing
+        self._keys_heard = DtmfDetector(PCMU.rate) if keys_in_band else None
         self._line = line
         self._stream = stream
         self._profile = profile
@@ -174,7 +178,7 @@ class TelephonePeer:
         return TurnTaking(
             rate=self._codec.rate,
             language=self._profile.language,
-            detection=ServerVad(),
+            detection=ServerVad(idle_timeout=self._profile.idle_timeout),
             barge_in=BargeInSettings() if self._profile.interruptible else None,
             echo=self._echo,
         )
@@ -354,6 +358,8 @@ class TelephonePeer:
                 if lag is not None:
                     metrics.mark_lag_seconds.observe(max(0.0, lag))
             case KeyPressed(digit):
+                # Who signals keys has them in the sound, too, at times: they are not listened for any more.
+                self._keys_heard = None
                 self._call.press(digit)
             case CallStarted():
                 self._start(event, self._call)
@@ -372,6 +378,8 @@ class TelephonePeer:
             self._heard = HeardPosition(rate=codec.rate)
             self._echo = EchoDetector(codec.rate, codec.decode)
             self._concealer = Concealer(codec.rate)
+            if self._keys_heard is not None:
+                self._keys_heard = DtmfDetector(codec.rate)
             call.take_turns(self.turn_taking)
         self._on_start(started)
         if self._outgoing or started.parameters.get("direction") == OUTGOING:
@@ -396,7 +404,11 @@ class TelephonePeer:
         self._echo.came_in(self._clock.now())
         if missing:
             self._call.hear(self._concealer.lost(missing))
-        self._call.hear(self._concealer.heard(self._codec.decode(payload)))
+        heard = self._concealer.heard(self._codec.decode(payload))
+        self._call.hear(heard)
+        if self._keys_heard is not None:
+            for key in self._keys_heard.push(heard):
+                self._call.press(key)
 
     def _give_up(self, error: PeerError) -> None:
         log.warning("the carrier broke its protocol: %s", error)

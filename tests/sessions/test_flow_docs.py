@@ -10,11 +10,11 @@ from sessions.brains.flow import read_flow
 PAGE = Path(__file__).parents[2] / "docs" / "flows.md"
 
 
-def test_the_flow_in_the_documentation_is_sound() -> None:
-    (example,) = re.findall(r"```yaml\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    flow = read_flow(example)
-    assert flow.given == ("customer",)
-    assert flow.steps["agree"].next == "booked"
+def test_the_flows_in_the_documentation_are_sound() -> None:
+    clinic, menu = map(read_flow, re.findall(r"```yaml\n(.*?)```", PAGE.read_text(), re.DOTALL))
+    assert clinic.given == ("customer",)
+    assert clinic.steps["agree"].next == "booked"
+    assert (menu.silence, menu.steps["menu"].tries) == (6, 3)
 
 
 def test_every_field_of_a_step_is_in_the_documentation() -> None:

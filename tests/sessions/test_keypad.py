@@ -22,6 +22,13 @@ def test_the_hash_key_ends_an_entry_at_once() -> None:
     assert keypad.press("#", 0.1) == "4"
 
 
+def test_an_entry_of_a_known_length_ends_with_its_last_key() -> None:
+    keypad = Keypad()
+    assert keypad.press("1", 0.0, wanted=1) == "1"
+    assert [keypad.press(key, 0.0, wanted=4) for key in "1980"] == [None, None, None, "1980"]
+    assert keypad.deadline() is None
+
+
 def test_a_hash_alone_is_an_entry() -> None:
     keypad = Keypad()
     assert keypad.press("#", 0.0) is None

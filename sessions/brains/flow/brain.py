@@ -58,6 +58,19 @@ class FlowBrain:
             phrases += _YES_NO
         return tuple(dict.fromkeys(phrases))
 
+    @property
+    def expects_keys(self) -> int | None:
+        """How many keys the longest answer has that may be typed now; None where any number may be."""
+        step = self._asked
+        if step is None or self._left is not None:
+            return None
+        if step.slot is not None and step.type in _OPEN_TYPES and step.length is None:
+            return None
+        lengths = [len(branch.keys.rstrip("#")) for branch in (*step.branch, *self._flow.always)]
+        lengths += [len(choice.keys) for choice in step.choices]
+        lengths += [step.length or 0, 1 if step.type == "yes_no" else 0]
+        return max(lengths) or None
+
     async def reply(self, turn: Turn) -> AsyncIterator[Answer]:
         """Yield what the flow says next, a step at a time; never fails."""
         for answer in self._next(turn):

@@ -56,6 +56,9 @@ SlotType: TypeAlias = Literal["text", "number", "digits", "yes_no", "choice"]
 
 DEFAULT_RETRY = "Sorry, I did not get that."
 
+DEFAULT_SILENCE = 8
+"""Seconds after a question in which a caller on the telephone should answer."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Branch:
@@ -119,3 +122,5 @@ class Flow:
     always: tuple[Branch, ...] = ()
     given: tuple[str, ...] = ()
     """Slots filled from the call's metadata."""
+    silence: int = DEFAULT_SILENCE
+    """Seconds after a question, on the telephone, after which it is asked again."""

@@ -14,7 +14,7 @@ import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from runtime.errors import InvalidRequest
-from sessions.brains.flow.document import DEFAULT_RETRY, Branch, Choice, Flow, Step
+from sessions.brains.flow.document import DEFAULT_RETRY, DEFAULT_SILENCE, Branch, Choice, Flow, Step
 
 MAX_CHARACTERS: Final = 256 * 1024
 """Of a flow's text."""
@@ -89,7 +89,7 @@ class _Reader:
         root = self._parse(text)
         if root is None:
             return None
-        fields = self._fields(root, "", ("start", "steps", "always", "given"))
+        fields = self._fields(root, "", ("start", "steps", "always", "given", "silence"))
         if "steps" not in fields:
             self._problem(root, "", "there are no steps: add `steps:` with at least one")
             return None
@@ -100,7 +100,10 @@ class _Reader:
         if "start" in fields:
             start = self._text(fields["start"], "start")
             self._targets.append((fields["start"], "start", start))
-        flow = Flow(steps, start, always, given)
+        silence = (
+            self._count(fields["silence"], "silence", 2, 120) if "silence" in fields else DEFAULT_SILENCE
+        )
+        flow = Flow(steps, start, always, given, silence)
         for node, place, target in self._targets:
             if target not in steps:
                 self._problem(node, place, f"there is no step {target!r}{_did_you_mean(target, steps)}")
