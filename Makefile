@@ -6,7 +6,7 @@ CLIP ?=
 TRANSPORT ?=
 STAMP := $(VENV)/.stamp-dev
 
-.PHONY: run test conformance check format bench bench-voice load soak setup clean
+.PHONY: run test conformance check format bench bench-voice load sip soak setup clean
 
 setup: $(STAMP)
 
@@ -47,6 +47,9 @@ bench-voice: $(STAMP)
 
 soak: $(STAMP)
 	$(BIN)/python -m loadtest.soak
+
+sip: $(STAMP)
+	$(BIN)/pytest tests/sip
 
 load: $(STAMP)
 	$(BIN)/python -m loadtest $(if $(TRANSPORT),--transport $(TRANSPORT))
