@@ -171,6 +171,9 @@ class RealtimePeer:
         self._responses.pop(order.id, None)
         self._audio.finished(order.id)
         self._flush()
+        if self._protocol.responses.deferring:
+            # Once the session has let go of this reply.
+            asyncio.get_running_loop().call_soon(self._take_deferred)
 
     def transfer(self, to: str) -> None:
         """This wire has no word for it: whoever is behind the client must be told by a tool."""
@@ -302,6 +305,14 @@ class RealtimePeer:
                 # The conversation is changed already, and a client that truncates plays the audio itself.
                 # What is appended beside a microphone track has nobody to hear it.
                 pass
+
+    def _take_deferred(self) -> None:
+        if self._call is None or self._closing is not None or self._writer.closed is not None:
+            return
+        response = self._protocol.responses.begin_deferred()
+        self._flush()
+        if response is not None:
+            self._call.order(self._order_for(response))
 
     def _recording(self, audio: bytes) -> Pcm:
         """Audio of an item, at the rate of the caller's."""

@@ -68,6 +68,8 @@ class Answer:
         self.response = response
         self.spoken_id: str | None = None
         """The newest item with speech in it."""
+        self.has_called = False
+        """Whether it has called a function."""
         self._conversation = conversation
         self._read = read
         self._emit = emit
@@ -123,6 +125,7 @@ class Answer:
 
     def call(self, name: str, arguments: str, call_id: str) -> None:
         """A whole function call."""
+        self.has_called = True
         call = FunctionCall(new_id("item"), call_id, name, arguments)
         index = self._add(call)
         place = self._place(index) | {"call_id": call_id}

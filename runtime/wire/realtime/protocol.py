@@ -23,7 +23,7 @@ from runtime.wire.realtime.history import History
 from runtime.wire.realtime.input_audio import InputAudio
 from runtime.wire.realtime.outbox import Outbox
 from runtime.wire.realtime.responses import MAX_RESPONSES, Responses
-from runtime.wire.realtime.rules import Fact, Ignore, Refuse, verdict
+from runtime.wire.realtime.rules import Defer, Fact, Ignore, Refuse, verdict
 from runtime.wire.realtime.session import SessionSettings
 
 MAX_WAITING_CHARACTERS = 32 * 2**20
@@ -145,6 +145,9 @@ class RealtimeProtocol:
                     raise InvalidRequest(text, code=code)
                 case Ignore():
                     return
+                case Defer():
+                    self.responses.defer(event)
+                    return
             self._on[event_type](event)
         except RequestError as refusal:
             self._outbox.refuse(refusal, messages.event_id(event))
@@ -159,6 +162,7 @@ class RealtimeProtocol:
             Fact.DETECTING_TURNS: self.config.turn_detection is not None,
             Fact.BUFFER_EMPTY: self.input.uncommitted <= 0,
             Fact.ANSWERING: active is not None,
+            Fact.CALLED: self.responses.called and not self.responses.deferring,
             Fact.FOR_CONVERSATION: not aside,
             Fact.CROWDED: len(self.responses) >= MAX_RESPONSES,
             Fact.NOTHING_TO_CANCEL: (named or (active and active.id)) not in self.responses,

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal
 
+from runtime.errors import InvalidRequest, RequestError
 from runtime.wire.conversation import Conversation, Item, WordTime, new_id
+from runtime.wire.realtime import messages, refusals
 from runtime.wire.realtime.actions import CancelResponse, ClearPlayback, CreateResponse, Response
 from runtime.wire.realtime.answer import Answer, FinalStatus, Reason
 from runtime.wire.realtime.history import History
@@ -47,6 +49,8 @@ class Responses:
         self._newest_spoken: tuple[str, str] | None = None
         """The response and the item of the agent's newest speech."""
         self._playing_id: str | None = None
+        self._deferred: dict[str, Any] | None = None
+        """The ``response.create`` that waits for the active response's end."""
 
     def __len__(self) -> int:
         """Responses being made."""
@@ -64,6 +68,16 @@ class Responses:
     def active(self) -> Response | None:
         """The response now being made in the conversation."""
         return self._answers[self._active_id].response if self._active_id else None
+
+    @property
+    def called(self) -> bool:
+        """Whether the active response has called a function of the client's."""
+        return self._active_id is not None and self._answers[self._active_id].has_called
+
+    @property
+    def deferring(self) -> bool:
+        """Whether a ``response.create`` waits already."""
+        return self._deferred is not None
 
     @property
     def playing(self) -> bool:
@@ -89,6 +103,28 @@ class Responses:
         if self._active_id is not None:
             raise RuntimeError(f"{self._active_id} is still being made in this conversation")
         response = self._read({} if instructions is None else {"instructions": instructions})
+        self._begin(response)
+        return response
+
+    def begin_deferred(self) -> Response | None:
+        """
+        Take the ``response.create`` that waited, now that the response before is over: ``response.created``.
+
+        None where none waits or somebody else has begun to answer, which the client is told. No action is
+        made for it.
+        """
+        event, self._deferred = self._deferred, None
+        if event is None:
+            return None
+        try:
+            if self._active_id is not None:
+                raise InvalidRequest(
+                    "The caller has spoken meanwhile, and is being answered.", code=refusals.ALREADY_ACTIVE
+                )
+            response = self._read(event.get("response") or {})
+        except RequestError as refusal:
+            self._outbox.refuse(refusal, messages.event_id(event))
+            return None
         self._begin(response)
         return response
 
@@ -196,6 +232,10 @@ class Responses:
         response = self._read(event.get("response") or {})
         self._begin(response)
         self._outbox.ask(CreateResponse(response))
+
+    def defer(self, event: dict[str, Any]) -> None:
+        """Keep a ``response.create`` for :meth:`begin_deferred`."""
+        self._deferred = event
 
     def on_cancel(self, event: dict[str, Any]) -> None:
         response_id = event.get("response_id") or self._active_id

@@ -26,6 +26,7 @@ class Fact(Enum):
     DETECTING_TURNS = "we decide when the caller's turn ends"
     BUFFER_EMPTY = "no audio was appended since the last commit"
     ANSWERING = "a response is being made in the conversation"
+    CALLED = "that response has called a function, and is only being heard out"
     FOR_CONVERSATION = "the message asks for a response in the conversation"
     CROWDED = "as many responses are being made as one session may have"
     NOTHING_TO_CANCEL = "the response named, or any response, is not being made"
@@ -46,7 +47,13 @@ class Ignore(Enum):
     LATE = "late"
 
 
-Verdict: TypeAlias = Refuse | Ignore
+class Defer(Enum):
+    """Take it when the response being made is over: one such message at a time."""
+
+    HEARD_OUT = "heard out"
+
+
+Verdict: TypeAlias = Refuse | Ignore | Defer
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +90,9 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
     "conversation.item.delete": (),
     "response.create": (
         _TRANSCRIPTION_ONLY,
+        # Clients answer a call as soon as they are told of it, and hear the rest of the speech later than we
+        # have made it: their next response.create is not too early by any fault of theirs.
+        Rule({Fact.ANSWERING, Fact.CALLED, Fact.FOR_CONVERSATION}, Defer.HEARD_OUT),
         Rule(
             {Fact.ANSWERING, Fact.FOR_CONVERSATION},
             Refuse(

@@ -415,3 +415,57 @@ def test_a_client_may_clear_what_is_playing_and_a_late_clear_is_no_error() -> No
     line.protocol.responses.playback_cleared(response.id, heard=0.5)
     assert "output_audio_buffer.cleared" in types(line.drain())
     assert line.say("output_audio_buffer.clear") == []
+
+
+def test_speech_goes_on_in_its_place_after_a_call_was_made() -> None:
+    line = Line()
+    response = line.respond()
+    line.protocol.responses.text_delta(response.id, "Let me look. One moment.")
+    line.protocol.responses.audio_delta(response.id, pcm(0.2))
+    line.protocol.responses.function_call(response.id, "look_up", "{}")
+    line.protocol.responses.audio_delta(response.id, pcm(0.3))
+    line.protocol.responses.finished(response.id)
+    events = line.drain()
+    sound = [event["output_index"] for event in events if event["type"] == "response.output_audio.delta"]
+    assert sound == [0, 0]
+    kinds = types(events)
+    assert kinds.index("response.function_call_arguments.done") < kinds.index("response.output_audio.done")
+    assert [item["type"] for item in events[-1]["response"]["output"]] == ["message", "function_call"]
+
+
+def test_the_answer_to_a_call_waits_until_the_speech_before_it_is_heard_out() -> None:
+    line = Line()
+    response = line.respond()
+    line.protocol.responses.text_delta(response.id, "One moment.")
+    line.protocol.responses.audio_delta(response.id, pcm(0.2))
+    call_id = line.protocol.responses.function_call(response.id, "look_up", "{}")
+    line.drain()
+    line.say(
+        "conversation.item.create",
+        item={"type": "function_call_output", "call_id": call_id, "output": "sunny"},
+    )
+    assert line.say("response.create", response={"metadata": {"n": "2"}}) == []
+    # One may wait; another is too many.
+    assert error(line.say("response.create"))["code"] == "conversation_already_has_active_response"
+    line.protocol.responses.finished(response.id)
+    line.drain()
+    begun = line.protocol.responses.begin_deferred()
+    assert begun is not None
+    assert begun.metadata == {"n": "2"}
+    assert types(line.drain()) == ["response.created"]
+    assert line.protocol.responses.begin_deferred() is None
+    line.protocol.responses.finished(begun.id)
+    line.drain()
+
+
+def test_a_caller_who_speaks_meanwhile_goes_before_the_answer_to_a_call() -> None:
+    line = Line()
+    response = line.respond()
+    line.protocol.responses.function_call(response.id, "look_up", "{}")
+    line.say("response.create", event_id="mine")
+    line.protocol.responses.finished(response.id, "cancelled", reason="turn_detected")
+    line.protocol.responses.begin()
+    line.drain()
+    assert line.protocol.responses.begin_deferred() is None
+    refused = error(line.drain())
+    assert (refused["code"], refused["event_id"]) == ("conversation_already_has_active_response", "mine")

@@ -32,6 +32,10 @@ def bring_about(fact: Fact, line: Line) -> None:
             line.say("session.update", session={"type": "transcription"})
         case Fact.ANSWERING:
             line.say("response.create")
+        case Fact.CALLED:
+            assert line.protocol.responses.active is not None
+            line.protocol.responses.function_call(line.protocol.responses.active.id, "f", "{}")
+            line.drain()
         case Fact.CROWDED:
             for _ in range(16):
                 line.say("response.create", response={"conversation": "none"})
