@@ -44,6 +44,8 @@ class LiveCall:
         self.id = new_id("rtc")
         self.tenant_id = tenant_id
         self.connection = connection
+        self.hung_up = False
+        """Whether it is over, though it may still be tidying up."""
         self._audio = MediaAudio(session.protocol, connection)
         self._line = None if tokens is None else ResumableLine(connection)
         self.peer = RealtimePeer(
@@ -68,6 +70,7 @@ class LiveCall:
 
     async def hang_up(self) -> None:
         """Harmless twice."""
+        self.hung_up = True
         if self._line is not None:
             self._line.end()
         await self.connection.hang_up()
@@ -120,7 +123,7 @@ class WebRtcCalls:
     def find(self, tenant_id: str, call_id: str) -> LiveCall:
         """Raises NotFound for a call that is over or another tenant's."""
         call = self._live.get(call_id)
-        if call is None or call.tenant_id != tenant_id:
+        if call is None or call.hung_up or call.tenant_id != tenant_id:
             raise NotFound("There is no such call, or no longer.", param="call_id")
         return call
 
