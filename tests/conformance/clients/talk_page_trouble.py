@@ -200,7 +200,8 @@ async def hung_up(page: Page, report: dict[str, object]) -> None:
     await page.get_by_role("button", name="Key 5").focus()
     await page.keyboard.press("Enter")
     await page.wait_for_function(
-        "[...document.querySelectorAll('#captions li.you')].some((li) => li.lastElementChild.textContent === '5')",
+        "[...document.querySelectorAll('#captions li.you')].some("
+        "(li) => li.lastElementChild.textContent === '5')",
         timeout=PATIENCE_MS,
     )
     await page.get_by_role("button", name="Hang up").focus()
