@@ -4,11 +4,11 @@ import pytest
 
 from loadtest import soak
 from loadtest.call import Record
-from loadtest.soak import Sample, failed, growth
+from loadtest.soak import Sample, fate_of, growth
 
 
 def samples(*megabytes: float) -> list[Sample]:
-    return [Sample(float(n), mb, 0.0, 10, n, 0) for n, mb in enumerate(megabytes)]
+    return [Sample(float(n), mb, 0.0, 10, n, 0, 0) for n, mb in enumerate(megabytes)]
 
 
 def test_growth_is_from_the_second_quarter_to_the_last() -> None:
@@ -30,11 +30,11 @@ def test_too_few_samples_say_nothing() -> None:
 def test_who_never_hears_the_agent_that_talks_has_had_no_call() -> None:
     heard = Record()
     heard.arrivals.append(1.0)
-    assert not failed(heard, talks=True)
-    assert not failed(Record(), talks=False)
-    assert failed(Record(), talks=True)
-    assert failed(Record(refused="503"), talks=False)
-    assert failed(Record(closed=1011), talks=False)
+    assert fate_of(heard, talks=True) is None
+    assert fate_of(Record(), talks=False) is None
+    assert fate_of(Record(), talks=True) == "silent"
+    assert fate_of(Record(refused="503"), talks=False) == "refused"
+    assert fate_of(Record(closed=1011), talks=False) == "dropped"
 
 
 def test_hundreds_of_short_calls_leave_memory_flat(capsys: pytest.CaptureFixture[str]) -> None:
