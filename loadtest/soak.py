@@ -190,8 +190,8 @@ def growth(samples: Sequence[Sample]) -> float:
 def line(sample: Sample) -> str:
     """One row of the table."""
     return (
-        f"{sample.at / 60:>8.1f}{sample.up:>8}{sample.calls:>10}{sample.refused:>9}{sample.failed:>9}{sample.rss_mb:>10.1f}"
-        f"{sample.cpu_seconds:>10.1f}"
+        f"{sample.at / 60:>8.1f}{sample.up:>8}{sample.calls:>10}{sample.refused:>9}{sample.failed:>9}"
+        f"{sample.rss_mb:>10.1f}{sample.cpu_seconds:>10.1f}"
     )
 
 
