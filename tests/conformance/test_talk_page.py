@@ -115,7 +115,7 @@ def test_a_person_interrupts_and_outlasts_a_broken_network(
     report = visit("talk_page_trouble.py", transport, microphone(stop, after=7.0))
 
     assert report["heard"]
-    assert report["heard"] + report["unheard"] == f"You said: {STORY}."
+    assert report["heard"] + report["unheard"] == f"You said: {STORY.strip()}"
     assert report["unheard_style"] == "line-through"
     # Long before the story's end, which is more than ten seconds away. `bench barge_in` measures how long.
     assert silenced_after(report["levels"]) < 2.5
