@@ -7,17 +7,21 @@ from collections.abc import Callable
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket
 
-from runtime.errors import AtCapacity, VivavoceError
+from runtime.errors import AtCapacity, InvalidRequest, VivavoceError
 from runtime.server.auth import SOCKET_SCHEMES, offered_subprotocols
 from runtime.server.realtime import OpenedSession, open_session, refusal
 from runtime.server.services import Services
 from runtime.wire.realtime.outbox import Outbox, encode
+from runtime.wire.realtime.refusals import BETA_HEADER, BETA_SHAPE
 from sessions.peers.audio_path import EventAudio
 from sessions.peers.line import ResumableLine, Socket
 from sessions.peers.realtime import RealtimePeer
 
 SUBPROTOCOL = "realtime"
 """The one a client that offers any must get back, or browsers and Node drop the socket."""
+
+BETA_CLOSE_CODE = 4000
+"""With which OpenAI closes a socket that speaks the beta dialect."""
 
 
 async def realtime(socket: WebSocket) -> None:
@@ -34,6 +38,9 @@ async def realtime(socket: WebSocket) -> None:
     try:
         caller = await services.client_secrets.caller(socket, SOCKET_SCHEMES)
         tenant_id = caller.principal.tenant_id
+        if "realtime" in socket.headers.get("openai-beta", ""):
+            await _refuse_beta(socket)
+            return
         await services.concurrency.enter(socket.scope, caller.principal.key_id)
         if token := query.get("resume"):
             broken = services.calls.broken_lines.take(tenant_id, token)
@@ -49,8 +56,7 @@ async def realtime(socket: WebSocket) -> None:
     except VivavoceError as error:
         await socket.send_denial_response(refusal(error))
         return
-    offered = SUBPROTOCOL in offered_subprotocols(socket)
-    await socket.accept(subprotocol=SUBPROTOCOL if offered else None)
+    await _accept(socket)
     if token:
         await broken.go_on(socket)
     elif call_id:
@@ -69,12 +75,26 @@ async def turn_away(socket: WebSocket, error: AtCapacity) -> None:
     if SUBPROTOCOL not in offered_subprotocols(socket):
         await socket.send_denial_response(refusal(error))
         return
-    await socket.accept(subprotocol=SUBPROTOCOL)
     outbox = Outbox()
     outbox.fail(error.message, error.code)
+    await _tell_and_close(socket, outbox, error.close_code, f"try again in {error.retry_after:g} s")
+
+
+async def _refuse_beta(socket: WebSocket) -> None:
+    outbox = Outbox()
+    outbox.refuse(InvalidRequest(BETA_HEADER, code=BETA_SHAPE), event_id=None)
+    await _tell_and_close(socket, outbox, BETA_CLOSE_CODE, BETA_SHAPE)
+
+
+async def _tell_and_close(socket: WebSocket, outbox: Outbox, code: int, reason: str) -> None:
+    await _accept(socket)
     for event in outbox.events():
         await socket.send_text(encode(event))
-    await socket.close(error.close_code, f"try again in {error.retry_after:g} s")
+    await socket.close(code, reason)
+
+
+async def _accept(socket: WebSocket) -> None:
+    await socket.accept(subprotocol=SUBPROTOCOL if SUBPROTOCOL in offered_subprotocols(socket) else None)
 
 
 async def serve(

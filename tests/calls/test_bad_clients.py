@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 from websockets.asyncio.client import connect
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.calls.client import realtime
 from tests.live_server import LiveServer
@@ -58,6 +58,26 @@ async def test_a_key_without_the_scope_is_refused(server: LiveServer) -> None:
     headers = {"authorization": f"Bearer {server.sandbox_key('voice:synthesize')}"}
     status, _ = await refused(server.url, "/v1/realtime?model=x", additional_headers=headers)
     assert status == 403
+
+
+async def test_a_client_of_the_beta_dialect_is_told_what_to_change(server: LiveServer, key: str) -> None:
+    headers = {"authorization": f"Bearer {key}", "openai-beta": "realtime=v1"}
+    address = f"{server.url.replace('http', 'ws', 1)}/v1/realtime?model=x"
+    async with connect(address, additional_headers=headers) as open_socket:
+        event = json.loads(await open_socket.recv())
+        with pytest.raises(ConnectionClosed):
+            await open_socket.recv()
+    assert event["error"]["type"] == "invalid_request_error"
+    assert event["error"]["code"] == "beta_api_shape_disabled"
+    assert "OpenAI-Beta" in event["error"]["message"]
+    assert open_socket.close_code == 4000
+
+
+async def test_a_client_of_the_beta_dialect_needs_a_key_all_the_same(server: LiveServer) -> None:
+    status, _ = await refused(
+        server.url, "/v1/realtime?model=x", additional_headers={"openai-beta": "realtime=v1"}
+    )
+    assert status == 401
 
 
 @pytest.mark.parametrize(

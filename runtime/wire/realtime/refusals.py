@@ -13,6 +13,11 @@ from runtime.errors import InvalidRequest
 
 BETA_SHAPE = "beta_api_shape_disabled"
 
+BETA_HEADER = (
+    "The beta Realtime API is not served. Leave out the header 'OpenAI-Beta: realtime=v1' and send the GA "
+    "shapes: session.type, output_modalities, audio.input and audio.output."
+)
+
 CANCEL_NOT_ACTIVE = "response_cancel_not_active"
 """Known to Pipecat by its code and to LiveKit by how its message begins."""
 
