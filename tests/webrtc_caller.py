@@ -85,6 +85,8 @@ class WebRtcCaller:
         self.channel = self.connection.createDataChannel("oai-events")
         self.events: list[dict[str, Any]] = []
         self.heard: list[np.ndarray[Any, np.dtype[np.int16]]] = []
+        self.packets = 0
+        """That came in, where it conceals: what is made up for a pause or a loss is heard, but was not said."""
         self.location = ""
         self.closed = asyncio.Event()
         self._opened = asyncio.Event()
@@ -172,7 +174,7 @@ class WebRtcCaller:
 
     def _on_track(self, track: MediaStreamTrack) -> None:
         if self._conceals:
-            replace_jitter_buffer(self.connection.getReceivers()[0], CallerAudio(self._keep))
+            replace_jitter_buffer(self.connection.getReceivers()[0], CallerAudio(self._keep, self._count))
         self._ear = asyncio.create_task(self._listen(track), name="ear")
 
     async def _listen(self, track: MediaStreamTrack) -> None:
@@ -181,6 +183,9 @@ class WebRtcCaller:
                 frame = await track.recv()
                 assert isinstance(frame, av.AudioFrame)
                 self._keep(frame.to_ndarray()[0, ::2].astype(np.int16))
+
+    def _count(self) -> None:
+        self.packets += 1
 
     def _keep(self, samples: np.ndarray[Any, np.dtype[np.int16]]) -> None:
         self.heard.append(samples)
