@@ -37,7 +37,10 @@ class LossyRelay(asyncio.DatagramProtocol):
         self._jitter = jitter
         self._luck = random.Random(seed)
         self._server: tuple[str, int] | None = None
+        # Whence the client's media and handshakes come: of its many sockets, the one it has chosen.
         self._client: tuple[str, int] | None = None
+        # Which of them asked, by STUN transaction.
+        self._askers: dict[bytes, tuple[str, int]] = {}
         self._transport: asyncio.DatagramTransport | None = None
 
     def reroute(self, answer: str) -> str:
@@ -61,9 +64,7 @@ class LossyRelay(asyncio.DatagramProtocol):
         assert self._transport is not None
         if self.cut:
             return
-        if sender != self._server:
-            self._client = sender
-        to = self._client if sender == self._server else self._server
+        to = self._to_client(data) if sender == self._server else self._to_server(data, sender)
         # RTP has 2 in its first two bits (RFC 7983 §7); the rest is ICE and DTLS.
         if not (self.harming and 128 <= data[0] <= 191 and len(data) < UNHARMED):
             self._transport.sendto(data, to)
@@ -74,9 +75,25 @@ class LossyRelay(asyncio.DatagramProtocol):
             loop = asyncio.get_running_loop()
             loop.call_later(self._luck.uniform(0, self._jitter), self._send, data, to)
 
+    def _to_server(self, data: bytes, sender: tuple[str, int]) -> tuple[str, int] | None:
+        if is_stun(data):
+            self._askers[data[8:20]] = sender
+        if self._client is None or not is_stun(data):
+            self._client = sender
+        return self._server
+
+    def _to_client(self, data: bytes) -> tuple[str, int] | None:
+        """An answer goes to who asked, and all else to who takes part in the call."""
+        return self._askers.pop(data[8:20], self._client) if is_stun(data) else self._client
+
     def _send(self, data: bytes, to: tuple[str, int] | None) -> None:
         if self._transport is not None and not self._transport.is_closing():
             self._transport.sendto(data, to)
+
+
+def is_stun(data: bytes) -> bool:
+    """By the first byte (RFC 7983 §7)."""
+    return data[0] <= 3
 
 
 @asynccontextmanager

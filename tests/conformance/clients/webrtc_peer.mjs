@@ -11,6 +11,7 @@ import wrtc from '@roamhq/wrtc';
 const RATE = 48000;
 const BLOCK = RATE / 100;
 const PATIENCE_MS = 30_000;
+const LOUD = 300;
 
 const task = JSON.parse(process.argv[2]);
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
@@ -23,13 +24,16 @@ const channel = peer.createDataChannel('oai-events');
 const events = [];
 channel.onmessage = ({ data }) => events.push(JSON.parse(data));
 
+// From the first sound on: events travel apart from the sound, and one that is lost comes seconds later.
 let recording = false;
 const recorded = [];
 peer.ontrack = ({ track }) => {
   const sink = new wrtc.nonstandard.RTCAudioSink(track);
   // Until media comes, the sink is handed silence of another rate.
   sink.ondata = ({ samples, channelCount, sampleRate }) => {
-    if (recording && sampleRate === RATE) recorded.push(samples.filter((_, index) => index % channelCount === 0));
+    if (!recording || sampleRate !== RATE) return;
+    const mono = samples.filter((_, index) => index % channelCount === 0);
+    if (recorded.length || mono.some((sample) => Math.abs(sample) > LOUD)) recorded.push(mono);
   };
 };
 
@@ -70,10 +74,14 @@ send({
   type: 'conversation.item.create',
   item: { type: 'message', role: 'user', content: [{ type: 'input_text', text: 'Tell me a story' }] },
 });
+recording = true;
 send({ type: 'response.create' });
 await until('output_audio_buffer.started');
-recording = true;
-await sleep(task.seconds * 1000);
+const giveUp = Date.now() + PATIENCE_MS;
+while (recorded.length * BLOCK < task.seconds * RATE) {
+  if (Date.now() > giveUp) throw new Error('no story');
+  await sleep(20);
+}
 recording = false;
 const all = Int16Array.from(recorded.flatMap((block) => [...block]));
 writeFileSync(task.recording, Buffer.from(all.buffer));
