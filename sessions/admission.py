@@ -10,8 +10,8 @@ from runtime.errors import AtCapacity
 WINDOW = 5.0
 """Seconds over which frames that left too late are counted."""
 
-ENOUGH = 100
-"""Frames from which on their share says something."""
+ENOUGH = 1000
+"""Frames from which on their share says something: twenty calls of 100 ms packets, four of 20 ms."""
 
 RETRY_AFTER = 5.0
 """Seconds a refused caller is asked to wait: a window, so that the next answer rests on other figures."""

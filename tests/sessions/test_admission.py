@@ -61,8 +61,9 @@ def test_the_share_of_overdue_frames_is_that_of_the_last_seconds() -> None:
 
 def test_a_scheduler_whose_frames_leave_late_closes_the_door() -> None:
     scheduler = FrameScheduler()
-    playout = scheduler.open(rate=8_000, lead=0.0)
-    playout.push([EncodedFrame(b"", 160 * n, 160) for n in range(200)], 10.0)
+    for _ in range(8):
+        playout = scheduler.open(rate=8_000, lead=0.0)
+        playout.push([EncodedFrame(b"", 160 * n, 160) for n in range(200)], 10.0)
     share = OverdueShare()
     for n in range(40):
         now = 10.0 + 0.09 * n
@@ -70,3 +71,10 @@ def test_a_scheduler_whose_frames_leave_late_closes_the_door() -> None:
         share.sample(scheduler.tally.frames, scheduler.tally.overdue, now)
     with pytest.raises(Refused):
         Admission().ask(Vitals(0.0, share.share, 0.0), 11.0)
+
+
+def test_one_call_that_stutters_does_not_say_that_the_server_is_full() -> None:
+    share = OverdueShare()
+    for n in range(100):
+        share.sample(frames=2 * n, overdue=n, now=n * 0.05)
+    assert share.share == 0.0
