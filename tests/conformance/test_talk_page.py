@@ -97,12 +97,15 @@ def test_a_person_talks_to_an_agent(
     assert "mountains" in answer
     assert typed == "Thank you."
     assert "Thank you." in reply
+    assert report["hung_up_while_ringing"] == "The call ended."
+    assert report["usable_while_ringing"] == ["hangup"]
     assert report["caller_was_loud"]
     assert report["agent_was_loud"]
     assert report["gap"].endswith("ms")
     assert report["loss"] == ("n/a (TCP)" if transport == "websocket" else "0.0 %")
     assert not report["phone_overflow"]
     assert report["status"] == "The call ended."
+    assert report["level_afterwards"] == -60
     assert (tmp_path / "talk.png").stat().st_size > 10_000
 
 

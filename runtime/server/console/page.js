@@ -12,6 +12,7 @@ const WANT_TRANSCRIPTS = {
   session: { type: "realtime", audio: { input: { transcription: { model: "default" } } } },
 };
 const SPEECH_DBFS = -45;
+const SILENT_DBFS = -60;
 const LOSS_INTERVAL_MS = 1000;
 
 const $ = (id) => document.getElementById(id);
@@ -43,9 +44,9 @@ async function talk() {
   captions.clear();
   strip.reset();
   answering = false;
-  inCall(true);
+  enable(["hangup"]);
   say("Calling…");
-  call = new CALLS[transport]({ key: api.key, agent: $("agent").value });
+  const made = (call = new CALLS[transport]({ key: api.key, agent: $("agent").value }));
   call.addEventListener("event", ({ detail }) => heard(detail));
   call.addEventListener("level", ({ detail }) => level(detail));
   call.addEventListener("lead", ({ detail }) => strip.lead(detail.seconds));
@@ -55,12 +56,15 @@ async function talk() {
   });
   call.addEventListener("closed", ({ detail }) => ended(detail.reason));
   try {
-    await call.open();
+    await made.open();
+    if (call !== made) return;
+    enable(["hangup", "mute", "text", "send", "keypad"]);
     say("Connected. Speak, or type.");
     lossTimer = setInterval(async () => call && strip.loss(await call.loss()), LOSS_INTERVAL_MS);
   } catch (error) {
+    if (call !== made) return;
     const refused = error.name === "NotAllowedError";
-    call?.close();
+    made.close();
     say(refused ? "The microphone is blocked: allow it in the address bar." : error.message, { bad: true });
   }
 }
@@ -90,17 +94,16 @@ function ended(reason) {
   if (!call) return;
   call = null;
   clearInterval(lossTimer);
-  inCall(false);
+  enable(["talk", "agent", "transport"]);
+  for (const side of ["mic", "agent"]) level({ side, dbfs: SILENT_DBFS });
   say(reason ? `The call ended: ${reason}` : "The call ended.");
 }
 
-function inCall(active) {
-  $("talk").disabled = active;
-  $("agent").disabled = active;
-  for (const input of document.querySelectorAll("[name=transport]")) input.disabled = active;
-  for (const element of [$("mute"), $("hangup"), $("text"), ...$("type").querySelectorAll("button"), ...$("keypad").children]) {
-    element.disabled = !active;
-  }
+const CONTROLS = ["talk", "agent", "transport", "mute", "hangup", "text", "send", "keypad"];
+
+/** These controls, and no others. */
+function enable(usable) {
+  for (const id of CONTROLS) $(id).disabled = !usable.includes(id);
   $("mute").setAttribute("aria-pressed", "false");
   $("mute").textContent = "Mute";
 }
@@ -109,7 +112,6 @@ for (const digit of "123456789*0#") {
   const key = document.createElement("button");
   key.type = "button";
   key.textContent = digit;
-  key.disabled = true;
   key.setAttribute("aria-label", `Key ${{ "*": "star", "#": "pound" }[digit] ?? digit}`);
   key.addEventListener("click", () => call?.send({ type: "vivavoce.dtmf", digit }));
   $("keypad").append(key);

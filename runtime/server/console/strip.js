@@ -35,8 +35,9 @@ export class Strip {
     this.show("lead", milliseconds(seconds));
   }
 
+  /** Null: this transport repairs losses by itself; undefined: nothing has come yet. */
   loss(share) {
-    this.show("loss", share === null ? "n/a (TCP)" : `${(share * 100).toFixed(1)} %`);
+    if (share !== undefined) this.show("loss", share === null ? "n/a (TCP)" : `${(share * 100).toFixed(1)} %`);
   }
 
   show(figure, text) {

@@ -3,6 +3,7 @@
 // When the network goes away, ICE is restarted on the same connection; when that does not help, the call goes
 // on over a new one, by the token that every session.created brings.
 
+import { microphone } from "./microphone.js";
 import { CallOver, comeBack, within } from "./reconnection.js";
 
 const LEVEL_INTERVAL_MS = 80;
@@ -23,9 +24,7 @@ export class WebRtcCall extends EventTarget {
   }
 
   async open() {
-    this.stream = await navigator.mediaDevices.getUserMedia({
-      audio: { channelCount: 1, echoCancellation: true, noiseSuppression: true, autoGainControl: true },
-    });
+    await microphone(this);
     this.audio = new AudioContext();
     this.speaker = new Audio();
     this.meter("mic", this.stream);
@@ -52,6 +51,10 @@ export class WebRtcCall extends EventTarget {
     await peer.setLocalDescription();
     const answer = await this.ask("POST", `${CALLS}?${new URLSearchParams(query)}`, peer.localDescription.sdp);
     this.location = answer.headers.get("location");
+    if (this.over) {
+      this.leave();
+      throw new CallOver("hung up");
+    }
     await peer.setRemoteDescription({ type: "answer", sdp: await answer.text() });
     await within(CONNECT_MS, opened);
   }
@@ -138,25 +141,28 @@ export class WebRtcCall extends EventTarget {
     for (const track of this.stream.getAudioTracks()) track.enabled = !muted;
   }
 
+  /** Share of packets lost; undefined while none has come. */
   async loss() {
     for (const report of (await this.peer.getStats()).values()) {
       if (report.type === "inbound-rtp" && report.kind === "audio") {
         const total = report.packetsReceived + report.packetsLost;
         const emitted = report.jitterBufferEmittedCount;
         if (emitted) this.emit("lead", { seconds: report.jitterBufferDelay / emitted });
-        return total ? report.packetsLost / total : 0;
+        if (total) return report.packetsLost / total;
       }
     }
-    return null;
+    return undefined;
   }
 
   /** Hang up. */
   close() {
-    if (this.location && !this.over) {
-      const headers = { authorization: `Bearer ${this.key}` };
-      fetch(this.location, { method: "DELETE", headers, keepalive: true }).catch(() => {});
-    }
+    if (this.location && !this.over) this.leave();
     this.end("");
+  }
+
+  leave() {
+    const headers = { authorization: `Bearer ${this.key}` };
+    fetch(this.location, { method: "DELETE", headers, keepalive: true }).catch(() => {});
   }
 
   end(reason) {

@@ -2,6 +2,7 @@
 //
 // When the socket breaks, the call goes on over another, by the token that every session.created brings.
 
+import { microphone } from "./microphone.js";
 import { comeBack, within } from "./reconnection.js";
 
 const RATE = 24000;
@@ -22,9 +23,7 @@ export class WebSocketCall extends EventTarget {
     this.audio = new AudioContext({ sampleRate: RATE });
     await this.audio.audioWorklet.addModule("audio/capture_worklet.js");
     await this.audio.audioWorklet.addModule("audio/playback_worklet.js");
-    this.stream = await navigator.mediaDevices.getUserMedia({
-      audio: { channelCount: 1, echoCancellation: true, noiseSuppression: true, autoGainControl: true },
-    });
+    await microphone(this);
     this.playback = new AudioWorkletNode(this.audio, "playback", { outputChannelCount: [1] });
     this.playback.connect(this.audio.destination);
     this.playback.port.onmessage = ({ data }) => this.played(data);

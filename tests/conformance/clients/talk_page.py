@@ -15,12 +15,21 @@ from talk_browser import PATIENCE_MS, captions, say, talk_page
 
 LOUD_DBFS = -40.0
 
+TALK = """() => {
+  document.getElementById("talk").click();
+  return ["mute", "hangup", "text", "send", "keypad"].filter((id) => !document.getElementById(id).disabled);
+}"""
+"""Press Talk; what can be used while it rings."""
+
 
 async def main(task: dict[str, str]) -> None:
     """Hold the call and report it."""
     async with talk_page(task) as (page, faults):
-        await page.click("#talk")
-        report = await converse(page)
+        await page.evaluate(TALK)
+        await page.click("#hangup")
+        hung_up = await page.inner_text("#status")
+        ringing = await page.evaluate(TALK)
+        report = {**await converse(page), "hung_up_while_ringing": hung_up, "usable_while_ringing": ringing}
         await page.screenshot(path=task["screenshot"], full_page=True)
         await page.set_viewport_size({"width": 360, "height": 740})
         report["phone_overflow"] = await page.evaluate(
@@ -29,6 +38,7 @@ async def main(task: dict[str, str]) -> None:
         await page.screenshot(path=task["screenshot"].replace(".png", "-phone.png"), full_page=True)
         await page.click("#hangup")
         report["status"] = await page.inner_text("#status")
+        report["level_afterwards"] = await page.evaluate("document.getElementById('agent-level').value")
     sys.stdout.write(json.dumps({**report, "faults": faults}))
 
 
