@@ -10,6 +10,7 @@ from uuid import UUID
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from runtime.wire.ice_servers import IceServer, check_ice_servers
 from runtime.wire.vonage import rsa_key
 
 
@@ -146,7 +147,7 @@ class Settings(BaseSettings):
 
     ice_servers: tuple[dict[str, str | list[str]], ...] = ()
     """STUN and TURN for WebRTC, as JSON: ``[{"urls": "turn:…", "username": "…", "credential": "…"}]``. None
-    are needed where callers reach this machine's own addresses."""
+    are needed where callers reach this machine's own addresses. The first of each kind is used."""
 
     realtime_lead_ms: int = Field(default=200, ge=0, le=2000)
     """How far ahead of its time a frame may leave on a WebSocket."""
@@ -258,6 +259,12 @@ class Settings(BaseSettings):
 
     drain_seconds: float = Field(default=20.0, ge=0)
     """How long live calls may go on after SIGTERM."""
+
+    @field_validator("ice_servers")
+    @classmethod
+    def _can_be_used(cls, servers: tuple[IceServer, ...]) -> tuple[IceServer, ...]:
+        check_ice_servers(servers)
+        return servers
 
     @field_validator("vonage_private_key")
     @classmethod

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 from runtime.cli.output import fail
 from runtime.settings import Settings
@@ -45,6 +46,9 @@ def load_settings(**overrides: Any) -> Settings:
                 f"setting {name}: {problem['msg']} (got {problem['input']!r})",
                 fix=f"set VIVAVOCE_{name.upper()}",
             )
+        raise typer.Exit(2) from None
+    except SettingsError as error:
+        fail(str(error), fix="write lists and objects as JSON")
         raise typer.Exit(2) from None
 
 

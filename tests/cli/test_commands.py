@@ -93,3 +93,21 @@ def test_doctor_finds_this_machine_fit(server: LiveServer, tmp_path: Path) -> No
     assert done.returncode == 0, done.stdout + done.stderr
     for what in ("flite", "recogniser", "workers", "data folder"):
         assert what in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("VIVAVOCE_PORT", "99999", "setting port"),
+        ("VIVAVOCE_ICE_SERVERS", "nonsense", "as JSON"),
+        ("VIVAVOCE_ICE_SERVERS", '[{"urls": "turn:turn.example.com"}]', "'username' and a 'credential'"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_refused_at_the_start(name: str, value: str, told: str) -> None:
+    command = [sys.executable, "-m", "runtime", "serve"]
+    done = subprocess.run(
+        command, env={**os.environ, name: value, "COLUMNS": "200"}, capture_output=True, text=True, timeout=50
+    )
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
