@@ -85,8 +85,11 @@ class Settings(BaseSettings):
     synthesis_workers: int = Field(default_factory=lambda: max(1, (os.cpu_count() or 2) - 1), ge=1)
     """Processes that synthesise."""
 
-    recognizer_workers: int = Field(default=1, ge=0)
+    recognizer_workers: int = Field(default_factory=lambda: min(4, os.cpu_count() or 1), ge=0)
     """Processes that recognise speech (about 100 MB each); 0 turns transcription off."""
+
+    recognizer_decoders: int = Field(default=12, ge=1)
+    """Callers that each of them follows at a time; each beyond the first takes 91 MB, once so many speak."""
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """What is worth a line on stderr."""

@@ -127,7 +127,9 @@ async def open_recognizer(settings: Settings, stack: AsyncExitStack) -> Recogniz
             compute_type=settings.whisper_compute_type,
         )
     elif settings.recognizer_workers:
-        recognizer = SphinxRecognizer(workers=settings.recognizer_workers)
+        recognizer = SphinxRecognizer(
+            workers=settings.recognizer_workers, decoders=settings.recognizer_decoders
+        )
     else:
         return None
     stack.push_async_callback(recognizer.close)

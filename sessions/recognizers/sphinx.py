@@ -5,8 +5,9 @@ US English; fair on clear speech near the microphone, poor on free conversation 
 the words of 19 real recordings are wrong): a default that works at once, and enough for a dialogue's "yes",
 "no" and numbers. Use another engine behind the same protocol for the rest.
 
-Decoders are few, as each takes about 97 MB. An utterance holds one from its first audio to its end; where
-none is free its audio waits, and is decoded at many times the speed of speech once its turn has come.
+Decoders are few, as each takes about 91 MB. An utterance holds one from its first audio to its end; where
+none is free its audio waits, and is decoded at ten times the speed of speech once its turn has come. Of
+twenty calls some six speak at a time.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -28,7 +29,10 @@ LEAST: Final = round(0.06 * LISTENING_RATE) * 2
 """Bytes fed at once unless the utterance ends: crossing to the worker for every packet would cost more."""
 
 MOST: Final = round(0.3 * LISTENING_RATE) * 2
-"""Bytes fed at once: the longest another caller's last words wait behind (about 30 ms of work)."""
+"""Bytes fed at once: the longest another caller's last words wait behind (about 20 ms of work)."""
+
+AHEAD: Final = 2
+"""Pieces a worker is given at a time, so that it need not wait for the next; the others are still sorted."""
 
 TIMEOUT: Final = 20.0
 """Seconds after which a decoder that gives no answer is killed."""
@@ -42,14 +46,15 @@ class SphinxRecognizer:
 
     Args:
         workers: Processes; decoding holds one core of each.
-        decoders: Utterances each decodes at a time, loaded when first needed.
+        decoders: Utterances each decodes at a time. The first is loaded at the start, the others when so many
+            speak at once; they stay.
         niceness: Of the processes, 0 to 19.
     """
 
     name = "pocketsphinx"
     adapts = True
 
-    def __init__(self, *, workers: int = 1, decoders: int = 4, niceness: int = 0) -> None:
+    def __init__(self, *, workers: int = 1, decoders: int = 12, niceness: int = 0) -> None:
         self.workers = [
             WorkerProcess(
                 functools.partial(SphinxDecoders, decoders), name=f"recognise-{n}", niceness=niceness
@@ -57,9 +62,10 @@ class SphinxRecognizer:
             for n in range(workers)
         ]
         self._free: asyncio.PriorityQueue[_Decoder] = asyncio.PriorityQueue()
-        for number in range(decoders):
-            for worker in self.workers:
-                self._free.put_nowait(_Decoder(number, worker))
+        for worker in self.workers:
+            turns = Turns(AHEAD)
+            for number in range(decoders):
+                self._free.put_nowait(_Decoder(number, worker, turns))
         self._streams: set[SphinxStream] = set()
 
     async def start(self) -> None:
@@ -106,12 +112,55 @@ class SphinxRecognizer:
             self._free.put_nowait(decoder)
 
 
+class Turns:
+    """
+    Whose audio a worker decodes next: that of callers who have said all and wait for an answer, before that
+    of those who still speak; and who came first.
+
+    Args:
+        at_once: How many have a turn at a time.
+    """
+
+    def __init__(self, at_once: int) -> None:
+        self._free = at_once
+        self._waiting: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
+
+    @contextlib.asynccontextmanager
+    async def take(self, urgent: Callable[[], bool]) -> AsyncIterator[None]:
+        """Wait for a turn; ``urgent`` is asked whenever one is given, as that changes meanwhile."""
+        if self._free:
+            self._free -= 1
+        else:
+            turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.append((urgent, turn))
+            try:
+                await turn
+            except asyncio.CancelledError:
+                if not turn.cancelled():
+                    self._pass_on()
+                raise
+        try:
+            yield
+        finally:
+            self._pass_on()
+
+    def _pass_on(self) -> None:
+        self._waiting = [waiting for waiting in self._waiting if not waiting[1].done()]
+        if not self._waiting:
+            self._free += 1
+            return
+        following = next((waiting for waiting in self._waiting if waiting[0]()), self._waiting[0])
+        self._waiting.remove(following)
+        following[1].set_result(None)
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class _Decoder:
     """One decoder of one worker. They sort so that every worker's loaded ones are lent first."""
 
     number: int
     worker: WorkerProcess = field(compare=False)
+    turns: Turns = field(compare=False)
 
     async def call(self, method: str, *args: object) -> Any:
         return await self.worker.call(method, self.number, *args, timeout=TIMEOUT)
@@ -215,16 +264,17 @@ class SphinxStream:
         fed = 0
         while True:
             waiting = len(self._audio) - fed
-            if waiting >= LEAST or (self._complete and waiting):
+            if waiting < LEAST and not self._complete:
+                self._fed.clear()
+                await self._fed.wait()
+                continue
+            async with decoder.turns.take(lambda: self._complete):
+                if fed == len(self._audio):
+                    decoded: Decoded = await decoder.call("finish", self._expects)
+                    return decoded
                 piece = bytes(self._audio[fed : fed + MOST])
                 fed += len(piece)
                 self._say(await decoder.call("feed", piece))
-            elif self._complete:
-                decoded: Decoded = await decoder.call("finish", self._expects)
-                return decoded
-            else:
-                self._fed.clear()
-                await self._fed.wait()
 
     def _say(self, text: str) -> None:
         if text != self.text:

@@ -72,7 +72,7 @@ def main() -> None:
 
 async def measured(folder: Path, calls: int) -> str:
     """The table."""
-    with live_server(folder, engine="clone", recognizer_workers=1) as server:
+    with live_server(folder, engine="clone", recognizer_workers=2) as server:
         stage = await staged(server)
         flow = await _flow_agent(stage)
         begun = len(server.log)

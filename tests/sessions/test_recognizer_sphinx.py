@@ -13,7 +13,7 @@ import pytest_asyncio
 
 from runtime.errors import RecognitionError
 from runtime.media.frame import Pcm
-from sessions.recognizers.sphinx import SphinxRecognizer, SphinxStream
+from sessions.recognizers.sphinx import SphinxRecognizer, SphinxStream, Turns
 from tests.turn.voices import recording, silence, voice
 
 
@@ -192,3 +192,36 @@ async def test_other_words_than_the_expected_are_still_heard(shared: SphinxRecog
     push_all(free, speech)
     push_all(expecting, speech)
     assert (await free.finish()).text == (await expecting.finish()).text
+
+
+async def test_who_waits_for_an_answer_is_decoded_before_those_who_still_speak() -> None:
+    turns, order = Turns(1), []
+
+    async def decode(name: str, *, done: bool) -> None:
+        async with turns.take(lambda: done):
+            order.append(name)
+            await asyncio.sleep(0)
+
+    async with asyncio.TaskGroup() as tasks:
+        for name, done in (("first", False), ("speaks", False), ("speaks on", False), ("waits", True)):
+            tasks.create_task(decode(name, done=done))
+    assert order == ["first", "waits", "speaks", "speaks on"]
+
+
+async def test_a_turn_whose_taker_was_cancelled_goes_to_the_next() -> None:
+    turns = Turns(1)
+    served = asyncio.Event()
+
+    async def decode() -> None:
+        async with turns.take(lambda: False):
+            served.set()
+
+    async with turns.take(lambda: False):
+        gone, waiting = asyncio.create_task(decode()), asyncio.create_task(decode())
+        await asyncio.sleep(0)
+        gone.cancel()
+    gone.cancel()
+    await waiting
+    assert served.is_set()
+    async with turns.take(lambda: False):
+        pass
