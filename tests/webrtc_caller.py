@@ -86,7 +86,7 @@ class WebRtcCaller:
         self.events: list[dict[str, Any]] = []
         self.heard: list[np.ndarray[Any, np.dtype[np.int16]]] = []
         self.packets = 0
-        """That came in, where it conceals: what is made up for a pause or a loss is heard, but was not said."""
+        """That came in, where it conceals: what is made up for a loss is heard, but was not said."""
         self.location = ""
         self.closed = asyncio.Event()
         self._opened = asyncio.Event()
