@@ -18,6 +18,8 @@ class Keypad:
         self._settle = settle
         self._keys = ""
         self._deadline: float | None = None
+        self._hash_until: float | None = None
+        """An entry ended by its length; a hash up to then still belongs to it."""
 
     def press(self, key: str, now: float, *, wanted: int | None = None) -> str | None:
         """
@@ -28,11 +30,20 @@ class Keypad:
         """
         if key not in KEYS:
             return None
+        self._hash_until = None
         if key == "#" and self._keys:
             return self._take()
         self._keys += key
         self._deadline = now + self._settle
-        return self._take() if len(self._keys) >= min(LONGEST, wanted or LONGEST) else None
+        if len(self._keys) < min(LONGEST, wanted or LONGEST):
+            return None
+        self._hash_until = None if key == "#" else now + self._settle
+        return self._take()
+
+    def trails(self, key: str, now: float) -> bool:
+        """Whether the key is the ``#`` that people press behind an entry which its length has ended."""
+        until, self._hash_until = self._hash_until, None
+        return key == "#" and until is not None and now < until
 
     def deadline(self) -> float | None:
         """When to :meth:`poll`, monotonic seconds; None while there is no entry."""

@@ -181,10 +181,12 @@ class Session:
         self._scribe.read_recording(item_id, pcm, rate=self._turns.rate, language=self._turns.language)
 
     def press(self, digit: str) -> None:
+        now = self._clock.now()
+        if self._keypad.trails(digit, now):
+            return
         self._interrupt()
         self._timers.stop("idle")
         self._listener.stop_waiting()
-        now = self._clock.now()
         entry = self._keypad.press(digit, now, wanted=expected_keys(self._brain))
         if entry is not None:
             self._keyed(entry)

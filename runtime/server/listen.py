@@ -24,11 +24,16 @@ log = logging.getLogger(__name__)
 MAX_MESSAGE_BYTES = 32 * 2**20
 """Largest WebSocket message read: a client may append 15 MiB of audio, 4/3 of that in base64."""
 
-YOUNG_OBJECTS = 500
-"""New objects that make the collector look at them: half a millisecond of work."""
+YOUNG_OBJECTS = 150
+"""
+New objects, less those that are gone, that make the collector look at them.
 
-YOUNG_ROUNDS = 4
-"""Such looks after which it takes them all once more: 2 ms, where ten rounds of 5 000 took 35."""
+Whatever is sent at that moment waits. With 1,000 calls the 99th percentile of lateness was 31 ms with 2,000 of
+them, 10 ms with 500, and 4 ms with 150, as without any collector.
+"""
+
+YOUNG_ROUNDS = 1
+"""Such looks after which it takes once more what outlived them."""
 
 MIDDLE_ROUNDS = 250_000
 """And such rounds after which everything is looked at: hundreds of millions of objects later."""

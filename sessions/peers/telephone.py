@@ -45,6 +45,9 @@ log = logging.getLogger(__name__)
 MARK_SECONDS = 0.5
 """Audio between two marks. Between them the schedule tells what was heard; each costs as much as a packet."""
 
+SAME_KEY_SECONDS = 1.0
+"""A key that was found in the sound and is signalled within this was pressed once."""
+
 FIRST = 0.06
 """Seconds in an utterance's first packet, where the carrier lets us choose, so that it starts early."""
 
@@ -126,6 +129,8 @@ class TelephonePeer:
     ) -> None:
         self._outgoing = outgoing
         self._keys_heard = DtmfDetector(PCMU.rate) if keys_in_band else None
+        # The last key found in the sound, and when.
+        self._key_heard: tuple[str, float] | None = None
         self._line = line
         self._stream = stream
         self._profile = profile
@@ -358,9 +363,11 @@ class TelephonePeer:
                 if lag is not None:
                     metrics.mark_lag_seconds.observe(max(0.0, lag))
             case KeyPressed(digit):
-                # Who signals keys has them in the sound, too, at times: they are not listened for any more.
-                self._keys_heard = None
-                self._call.press(digit)
+                # Who signals keys has them in the sound, too, at times: they are not listened for any more,
+                # and the one that was heard already is not pressed twice.
+                heard, self._key_heard, self._keys_heard = self._key_heard, None, None
+                if heard is None or heard[0] != digit or self._clock.now() - heard[1] > SAME_KEY_SECONDS:
+                    self._call.press(digit)
             case CallStarted():
                 self._start(event, self._call)
             case FlowChanged(open=flows):
@@ -408,6 +415,7 @@ class TelephonePeer:
         self._call.hear(heard)
         if self._keys_heard is not None:
             for key in self._keys_heard.push(heard):
+                self._key_heard = (key, self._clock.now())
                 self._call.press(key)
 
     def _give_up(self, error: PeerError) -> None:

@@ -35,6 +35,24 @@ def test_a_hash_alone_is_an_entry() -> None:
     assert keypad.poll(SETTLE) == "#"
 
 
+def test_a_hash_behind_an_entry_that_its_length_ended_belongs_to_it() -> None:
+    keypad = Keypad()
+    assert [keypad.press(key, 0.0, wanted=4) for key in "1980"] == [None, None, None, "1980"]
+    assert keypad.trails("#", 0.1)
+    assert not keypad.trails("#", 0.1), "a second one is a key"
+
+
+def test_no_other_key_trails() -> None:
+    keypad = Keypad()
+    assert not keypad.trails("#", 0.0), "there was no entry"
+    keypad.press("1", 0.0, wanted=1)
+    assert not keypad.trails("#", SETTLE), "too late"
+    keypad.press("1", 0.0, wanted=1)
+    assert not keypad.trails("2", 0.1)
+    keypad.press("4", 0.0)
+    assert not keypad.trails("#", 0.1), "it ends the entry"
+
+
 def test_what_is_no_key_is_ignored() -> None:
     keypad = Keypad()
     for nonsense in ("", "12", "x", " ", "€"):

@@ -27,6 +27,7 @@ from runtime.wire.vonage import VonageStream
 from sessions.agent import AgentProfile
 from sessions.peers.peer import ReplyOrder, TurnTaking
 from sessions.peers.telephone import FASTEST, LAST_WORDS, MARK_SECONDS, TOO_MANY_FAULTS, TelephonePeer
+from tests.media.tones import key, quiet
 from tests.wire.test_carriers import CARRIERS
 
 PROFILE = AgentProfile(id="agent_1", tenant_id="t", name="Ann", voice_ref="tone-low")
@@ -147,6 +148,20 @@ async def test_keys_reach_the_session(clock: ManualClock) -> None:
         for digit in "12#":
             line.tell(event="dtmf", dtmf={"digit": digit})
         assert call.keys == "12#"
+
+
+async def test_a_key_that_is_heard_and_then_signalled_is_pressed_once(clock: ManualClock) -> None:
+    sound = np.concatenate([quiet(0.2), key("5", 0.12, level=-15.0), quiet(0.2)])
+    coded = encode_mulaw(np.rint(sound * 32_767).astype(np.int16))
+    async with up(clock, keys_in_band=True) as (_, line, call):
+        for n in range(len(coded) // 160):
+            line.media(20 * n, coded[160 * n : 160 * (n + 1)])
+            clock.advance(0.02)
+        assert call.keys == "5"
+        line.tell(event="dtmf", dtmf={"digit": "5"})
+        assert call.keys == "5"
+        line.tell(event="dtmf", dtmf={"digit": "5"})
+        assert call.keys == "55", "from then on only what is signalled counts"
 
 
 async def test_audio_faster_than_any_telephone_is_dropped(clock: ManualClock) -> None:
