@@ -28,8 +28,8 @@ YOUNG_OBJECTS = 150
 """
 New objects, less those that are gone, that make the collector look at them.
 
-Whatever is sent at that moment waits. With 1,000 calls the 99th percentile of lateness was 31 ms with 2,000 of
-them, 10 ms with 500, and 4 ms with 150, as without any collector.
+What is to be sent at that moment waits. With 1,000 calls the 99th percentile of lateness was 31 ms with 2,000
+of them, 10 ms with 500, and 4 ms with 150, as without any collector.
 """
 
 YOUNG_ROUNDS = 1
