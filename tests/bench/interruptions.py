@@ -164,7 +164,7 @@ async def interruptions(stage: Stage, call: Any, count: int) -> list[Interruptio
     return [done for done in called if done is not None]
 
 
-async def by_websocket(stage: Stage, text: str, luck: random.Random, line: Line) -> Interruption:
+async def by_websocket(stage: Stage, text: str, luck: random.Random, line: Line) -> Interruption | None:
     after, speech = luck.uniform(EARLIEST, LATEST), luck.choice(stage.speech)
     async with realtime(stage.server.url, stage.key, model=stage.agent, conforms=False) as client:
         await client.ask(text)
@@ -172,7 +172,11 @@ async def by_websocket(stage: Stage, text: str, luck: random.Random, line: Line)
         first = await client.until("response.output_audio.delta")
         begun = client.when(first)
         speaking = asyncio.create_task(_speak(client, speech, at=begun + after))
-        started = await client.until("input_audio_buffer.speech_started", within=40)
+        try:
+            started = await client.until("input_audio_buffer.speech_started", within=20)
+        except TimeoutError:
+            await speaking
+            return None
         told = client.when(started)
         for at, event in zip(client.times, client.events, strict=True):
             if event["type"] == "response.output_audio.delta" and at < told:

@@ -98,10 +98,10 @@ class ClonedSpeaker:
         weight = 1 / np.maximum(self._spread, 1e-3)
         weight[:CEPSTRA] *= np.linspace(1.2, 0.5, CEPSTRA)
         weight[0] *= 0.3
-        weight[CEPSTRA:] = 0
-        self._weight = weight
-        self._bank = features * weight
-        self._bank_slope = gaussian_filter1d(features, 2, axis=0, order=1) * weight * _SLOPE_WEIGHT
+        self._weight = weight[:CEPSTRA]
+        bank = self._compared(features)
+        self._bank = np.ascontiguousarray(-2 * bank.T)
+        self._apart = (bank**2).sum(1) + _phone_costs(labels.phone)
 
     def _own_pace(self) -> float:
         """The clip's speaking rate against the base voice's, had it said the same sounds."""
@@ -195,27 +195,36 @@ class ClonedSpeaker:
         )
         return f0
 
+    def _compared(self, rows: Floats) -> Floats:
+        """What frames are compared by: the coarse spectrum and its slope, weighted."""
+        coarse = rows[:, :CEPSTRA]
+        slope = gaussian_filter1d(coarse, 2, axis=0, order=1) * _SLOPE_WEIGHT
+        compared: Floats = np.hstack([coarse * self._weight, slope * self._weight]).astype(np.float32)
+        return compared
+
     def _nearest(self, target: Floats, labels: Labels) -> NDArray[np.intp]:
         """For each frame the :data:`BLEND` frames of the clip most like it, shape ``(frames, BLEND)``."""
-        wanted = target * self._weight
-        slope = gaussian_filter1d(target, 2, axis=0, order=1) * self._weight * _SLOPE_WEIGHT
-        theirs = self._print.labels.phone
-        count = min(BLEND, len(theirs))
-        nearest = []
+        wanted = self._compared(target)
+        count = min(BLEND, self._bank.shape[1])
+        nearest = np.empty((len(target), count), np.intp)
         for begin in range(0, len(target), _BATCH):
             part = slice(begin, begin + _BATCH)
-            phone = labels.phone[part, None]
-            distance = _squared(wanted[part], self._bank) + _squared(slope[part], self._bank_slope)
-            alike = CLASS_OF[phone] == CLASS_OF[theirs]
-            other = np.where(alike, PHONE_COST / 2, PHONE_COST).astype(np.float32)
-            distance += CEPSTRA * np.where(phone == theirs, np.float32(0), other)
-            nearest.append(np.argpartition(distance, count - 1, axis=1)[:, :count])
-        return np.concatenate(nearest)
+            # Squared distances, less what is the same for every frame of the clip.
+            distance = wanted[part] @ self._bank
+            distance += self._apart[labels.phone[part]]
+            row = np.arange(len(distance))
+            # A few of thousands: faster found one by one than by a partition.
+            for n in range(count):
+                nearest[part, n] = best = distance.argmin(1)
+                distance[row, best] = np.inf
+        return nearest
 
 
-def _squared(a: Floats, b: Floats) -> Floats:
-    distance: Floats = (a**2).sum(1)[:, None] + (b**2).sum(1) - 2 * a @ b.T
-    return distance
+def _phone_costs(theirs: NDArray[np.int8]) -> Floats:
+    """What is added to the distance of a clip's frames from each sound, shape ``(phones, frames)``."""
+    costs = np.where(CLASS_OF[:, None] == CLASS_OF[theirs], PHONE_COST / 2, PHONE_COST).astype(np.float32)
+    costs[theirs, np.arange(len(theirs))] = 0
+    return CEPSTRA * costs
 
 
 def _blurred(labels: Labels, table: Floats) -> Floats:
