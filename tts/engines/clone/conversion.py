@@ -220,7 +220,7 @@ class ClonedSpeaker:
         return nearest
 
 
-def _phone_costs(theirs: NDArray[np.int8]) -> Floats:
+def _phone_costs(theirs: NDArray[np.uint8]) -> Floats:
     """What is added to the distance of a clip's frames from each sound, shape ``(phones, frames)``."""
     costs = np.where(CLASS_OF[:, None] == CLASS_OF[theirs], PHONE_COST / 2, PHONE_COST).astype(np.float32)
     costs[theirs, np.arange(len(theirs))] = 0
