@@ -35,6 +35,7 @@ from runtime.cli.reference import synthesise_reference
 from runtime.media.frame import Pcm
 from tests.bench.machine import percentile
 from tests.bench.measures import Samples
+from tests.bench.turn_sounds import onset
 from tests.calls.client import RATE, Client, realtime
 from tests.live_server import LiveServer, live_server
 from tests.webrtc_caller import RATE as WEBRTC_RATE
@@ -47,9 +48,6 @@ AT_ONCE = 4
 
 EARLIEST, LATEST = 0.6, 6.0
 """Seconds into the agent's speech at which a caller may begin."""
-
-AUDIBLE_DBFS = -40.0
-"""A caller's onset is the first 10 ms this loud; the agent is audible above it, too."""
 
 WORDS = 36
 """That the agent says: about 14 s, so that it is still speaking when the last caller has been understood."""
@@ -190,11 +188,11 @@ async def by_websocket(stage: Stage, text: str, luck: random.Random, line: Line)
         await client.until("conversation.item.truncated")
         await client.send("conversation.item.retrieve", item_id=item_id)
         kept = await client.until("conversation.item.retrieved")
-        onset = await speaking
+        spoke = await speaking
         return Interruption(
-            silent_after=player.silent_at(told) - onset,
-            sent_after=last - onset,
-            cleared_after=told - onset,
+            silent_after=player.silent_at(told) - spoke,
+            sent_after=last - spoke,
+            cleared_after=told - spoke,
             kept=kept["item"]["content"][0]["transcript"],
             played=played,
             line=line,
@@ -219,7 +217,7 @@ async def by_webrtc(stage: Stage, text: str, luck: random.Random, line: Line) ->
         wide = soxr.resample(speech, RATE, WEBRTC_RATE).astype(np.int16)
         caller.microphone.say(wide)
         # The microphone's next packet begins with it.
-        onset = time.monotonic() + 0.02
+        spoke = time.monotonic() + 0.02
         try:
             cleared = await caller.hear("output_audio_buffer.cleared")
         except AssertionError:
@@ -233,9 +231,9 @@ async def by_webrtc(stage: Stage, text: str, luck: random.Random, line: Line) ->
         kept = await caller.hear("conversation.item.retrieved")
         assert cleared["response_id"]
         return Interruption(
-            silent_after=sounded[-1] - onset,
-            sent_after=sounded[-1] - onset,
-            cleared_after=told - onset,
+            silent_after=sounded[-1] - spoke,
+            sent_after=sounded[-1] - spoke,
+            cleared_after=told - spoke,
             kept=kept["item"]["content"][0]["transcript"],
             played=len(sounded) * 0.02,
             line=line,
@@ -255,10 +253,10 @@ async def _speak(client: Client, speech: Pcm, *, at: float) -> float:
     while time.monotonic() < at:
         await client.speak(silence, chunk=0.02)
         await asyncio.sleep(0.02)
-    onset = time.monotonic()
+    began = time.monotonic()
     await client.speak(speech, chunk=0.02)
     # A packet leaves when all of it has been spoken.
-    return onset - 0.02
+    return began - 0.02
 
 
 def _summary(done: Sequence[Interruption]) -> str:
@@ -313,11 +311,9 @@ async def _callers_speech(api: httpx.AsyncClient) -> list[Pcm]:
 
 def _from_onset(speech: Samples) -> Pcm:
     """At most four seconds."""
-    block = RATE // 100
-    levels = np.sqrt((speech[: len(speech) // block * block].reshape(-1, block) ** 2).mean(1))
-    onset = int(np.argmax(levels > 10 ** (AUDIBLE_DBFS / 20))) * block
-    clipped = np.clip(speech[onset : onset + 4 * RATE] * 32767, -32768, 32767)
-    return clipped.astype(np.int16)
+    pcm = np.clip(speech * 32767, -32768, 32767).astype(np.int16)
+    begin = onset(pcm, RATE)
+    return pcm[begin : begin + 4 * RATE]
 
 
 async def said(stage: Stage, text: str) -> Line:

@@ -70,35 +70,36 @@ def harmless(sounds: Path | None) -> Iterator[Sound]:
 
 
 def _on_a_line(kind: str, name: str, pcm: Pcm) -> Sound:
-    """The sound at -20 dBFS of its loudest tenth of a second, with faint room noise before and after."""
-    levels = _levels(pcm)
+    """The sound at -20 dBFS of its loudest hundredth of a second, with faint room noise before and after."""
+    levels = _levels(pcm, LISTENING_RATE)
     gain = 10 ** ((-20.0 - levels.max()) / 20)
     loud = np.clip(pcm * gain, -32768, 32767).astype(np.int16)
     before = round(LEAD_IN * LISTENING_RATE)
     padded = np.concatenate([silence(LEAD_IN), loud, silence(LEAD_OUT)])
     room = noise(len(padded) / LISTENING_RATE, level=-66.0)
-    return Sound(kind, name, padded + room, before + _onset(levels))
+    return Sound(kind, name, padded + room, before + onset(pcm, LISTENING_RATE))
 
 
-def _levels(pcm: Pcm) -> np.ndarray:
-    """dBFS of each 10 ms."""
-    hop = LISTENING_RATE // 100
-    frames = pcm[: len(pcm) // hop * hop].reshape(-1, hop) / 32768.0
-    levels: np.ndarray = 10 * np.log10(np.mean(frames**2, axis=1) + 1e-10)
-    return levels
-
-
-def _onset(levels: np.ndarray) -> int:
+def onset(pcm: Pcm, rate: int) -> int:
     """
-    What an ear calls the beginning, by level alone.
+    The sample at which an ear calls the beginning, by level alone.
 
     The first of three 10 ms frames in a row that are within 20 dB of the loud ones and 10 dB above the noise
     (breaths and clicks before the first word are longer ago, and are no onset of speech).
     """
+    levels = _levels(pcm, rate)
     floor = max(np.percentile(levels, 95) - 20.0, np.percentile(levels, 5) + 10.0)
     loud = levels > min(floor, np.percentile(levels, 95) - 6.0)
     runs = loud[:-2] & loud[1:-1] & loud[2:]
-    return int(np.argmax(runs)) * (LISTENING_RATE // 100)
+    return int(np.argmax(runs)) * (rate // 100)
+
+
+def _levels(pcm: Pcm, rate: int) -> np.ndarray:
+    """dBFS of each 10 ms."""
+    hop = rate // 100
+    frames = pcm[: len(pcm) // hop * hop].reshape(-1, hop) / 32768.0
+    levels: np.ndarray = 10 * np.log10(np.mean(frames**2, axis=1) + 1e-10)
+    return levels
 
 
 def _spoken(kind: str, texts: tuple[str, ...]) -> Iterator[Sound]:

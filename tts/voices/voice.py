@@ -141,8 +141,8 @@ class Reason:
 WEAK_LIKENESS = 0.55
 """
 Score under which a voice is told to be a weak likeness. Halves of 25 people, measured with constants from
-the other half (``python -m tests.bench.likeness``): no second recording of the same person lies below it,
-nine in ten recordings of somebody else do.
+the other half (``python -m tests.bench.likeness``): no second recording of the same person was below it,
+85 in 100 recordings of somebody else were.
 """
 
 
