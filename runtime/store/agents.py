@@ -23,7 +23,7 @@ class Agents:
     async def find(self, tenant_id: str, agent_id: str, *, lock: bool = False) -> AgentRow | None:
         """``lock`` keeps others from changing it until the transaction ends: for reading before writing."""
         query = select(AgentRow).where(AgentRow.tenant_id == tenant_id, AgentRow.id == agent_id)
-        return await self._session.scalar(query.with_for_update() if lock else query)
+        return await self._session.scalar(query.with_for_update(key_share=True) if lock else query)
 
     async def owner(self, agent_id: str) -> str | None:
         """

@@ -37,8 +37,11 @@ class Audit:
         detail: Json | None = None,
     ) -> AuditRow:
         """Write down an event, in the transaction of what it tells about."""
-        # Two writers must not take the same place in the chain. SQLite has one writer anyway.
-        await self._session.execute(select(TenantRow.id).where(TenantRow.id == tenant_id).with_for_update())
+        # Two writers must not take the same place in the chain. SQLite has one writer anyway. PostgreSQL
+        # shares the tenant's key among those who have just added something of the tenant's: a lock that
+        # asked for the key, too, would have two of them wait for each other.
+        tenant = select(TenantRow.id).where(TenantRow.id == tenant_id)
+        await self._session.execute(tenant.with_for_update(key_share=True))
         last = await self._session.scalar(
             select(AuditRow).where(AuditRow.tenant_id == tenant_id).order_by(AuditRow.seq.desc()).limit(1)
         )

@@ -30,7 +30,7 @@ class Voices:
         query = select(VoiceRow).where(
             VoiceRow.tenant_id == tenant_id, VoiceRow.id == voice_id, VoiceRow.deleted_at.is_(None)
         )
-        return await self._session.scalar(query.with_for_update() if lock else query)
+        return await self._session.scalar(query.with_for_update(key_share=True) if lock else query)
 
     async def made_once(self, tenant_id: str, once: str) -> VoiceRow | None:
         """The voice that was made under this idempotency record, deleted or not."""
