@@ -17,7 +17,7 @@ from runtime.server.app import create_app
 from runtime.server.place import Place
 from runtime.server.services import Services
 from runtime.settings import Settings
-from runtime.transport.direct import DirectProtocol
+from runtime.transport.direct import DirectProtocol, HandingOver
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ of them, 10 ms with 500, and 4 ms with 150, as without any collector.
 YOUNG_ROUNDS = 1
 """Such looks after which it takes once more what outlived them."""
 
-MIDDLE_ROUNDS = 250_000
+MIDDLE_ROUNDS = 2_000_000
 """And such rounds after which everything is looked at: hundreds of millions of objects later."""
 
 TIDY_SECONDS = 300.0
@@ -141,7 +141,7 @@ def listen(settings: Settings, *, place: Place | None = None, door: socket.socke
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http="httptools",
+        http=HandingOver,
         ws=DirectProtocol,
         ws_max_size=MAX_MESSAGE_BYTES,
         # Base64 audio does not compress; trying costs latency.

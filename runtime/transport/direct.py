@@ -18,6 +18,7 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Opcode
 from websockets.http11 import Request
@@ -49,6 +50,19 @@ CLOSE_PATIENCE = 2.0
 """Seconds a peer has to take the close message."""
 
 
+class HandingOver(HttpToolsProtocol):
+    """
+    Give this to uvicorn as its HTTP protocol, beside :class:`DirectProtocol`.
+
+    Where a WebSocket takes the connection over, uvicorn's own leaves itself and its parser behind, each holding
+    the other until somebody collects garbage.
+    """
+
+    def handle_websocket_upgrade(self) -> None:
+        super().handle_websocket_upgrade()
+        self.parser = None  # type: ignore[assignment]
+
+
 class DirectProtocol(WebSocketsSansIOProtocol):
     """Give this to uvicorn as its WebSocket protocol: ``uvicorn.Config(app, ws=DirectProtocol)``."""
 
@@ -76,6 +90,8 @@ class DirectProtocol(WebSocketsSansIOProtocol):
             self.line = None
             self.scope["extensions"] = {}
         super().connection_lost(exc)
+        # So do the library's protocol and its parser, a generator that waits for bytes for ever.
+        self.conn.parser.close()
 
     def data_received(self, data: bytes) -> None:
         if self.on_message is not None and not (self._rest or self._in_fragments):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -16,8 +17,9 @@ from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket
 from websockets.asyncio.client import ClientConnection
+from websockets.server import ServerProtocol
 
-from runtime.transport.direct import BETWEEN, DirectLine, DirectProtocol
+from runtime.transport.direct import BETWEEN, DirectLine, DirectProtocol, HandingOver
 from runtime.transport.line import AsgiLine, Line, open_line
 from runtime.transport.websocket import TRY_AGAIN_LATER
 from tests.transport.serving import served
@@ -295,3 +297,25 @@ def test_however_the_network_cuts_the_stream_the_messages_are_the_same(
             return call.received
 
     assert asyncio.run(talk()) == [text for text, _, _ in messages] + ["echo"]
+
+
+async def test_a_connection_that_is_over_needs_no_garbage_collector() -> None:
+    """A busy server has no moment for looking at everything, so that whatever waits for that adds up."""
+    server = Server()
+    gc.collect()
+    gc.disable()
+    try:
+        async with served(server.app, ws=DirectProtocol, http=HandingOver) as address:
+            for _ in range(3):
+                async with websockets.connect(f"ws://{address}/call") as peer:
+                    await peer.send("echo")
+                    assert await peer.recv() == "echo"
+                call = await server.calls.get()
+                async with asyncio.timeout(5):
+                    await call.over.wait()
+                del call
+            await asyncio.sleep(0.05)  # the connection's last callbacks
+            kinds = (DirectProtocol, HandingOver, ServerProtocol)
+            assert [thing for thing in gc.get_objects() if isinstance(thing, kinds)] == []
+    finally:
+        gc.enable()
