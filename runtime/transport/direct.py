@@ -54,8 +54,8 @@ class HandingOver(HttpToolsProtocol):
     """
     Give this to uvicorn as its HTTP protocol, beside :class:`DirectProtocol`.
 
-    Where a WebSocket takes the connection over, uvicorn's own leaves itself and its parser behind, each holding
-    the other until somebody collects garbage.
+    Where a WebSocket takes the connection over, uvicorn's own leaves itself and its parser behind, each
+    holding the other until somebody collects garbage.
     """
 
     def handle_websocket_upgrade(self) -> None:
