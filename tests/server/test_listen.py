@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import pytest
 
-from runtime.server.listen import TIDY_SECONDS, tidy_between_calls
+from runtime.server.listen import FEW_CALLS, TIDY_AT_LAST, TIDY_SECONDS, tidy_now_and_then
 from tests.virtual_time import VirtualTimeLoop
 
 
@@ -22,7 +22,7 @@ def full_collections(calls: Sized, *, seconds: float) -> int:
     async def run() -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await tidy_between_calls(calls)
+                await tidy_now_and_then(calls)
 
     gc.callbacks.append(note)
     loop = VirtualTimeLoop()
@@ -41,9 +41,12 @@ def _nothing_else_collects() -> Iterator[None]:
     gc.enable()
 
 
-def test_all_garbage_is_collected_when_nobody_is_on_the_line() -> None:
+def test_all_garbage_is_collected_while_few_are_on_the_line() -> None:
     assert full_collections([], seconds=3.5 * TIDY_SECONDS) == 3
+    assert full_collections(range(FEW_CALLS), seconds=3.5 * TIDY_SECONDS) == 3
 
 
-def test_nobody_who_is_on_the_line_waits_for_that() -> None:
-    assert full_collections(["a call"], seconds=10 * TIDY_SECONDS) == 0
+def test_many_wait_for_that_seldom() -> None:
+    many = range(FEW_CALLS + 1)
+    assert full_collections(many, seconds=(TIDY_AT_LAST - 0.5) * TIDY_SECONDS) == 0
+    assert full_collections(many, seconds=(2 * TIDY_AT_LAST + 0.5) * TIDY_SECONDS) == 2
