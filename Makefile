@@ -21,7 +21,7 @@ test: $(STAMP)
 	./scripts/setup-test "$(PYTHON)"
 	$(BIN)/pytest
 	[ ! -x .venv-pocket/bin/pytest ] || .venv-pocket/bin/pytest tests/tts/engines/test_pocket.py
-	$(BIN)/pytest --store postgresql tests/acceptance tests/server/test_kill.py
+	$(BIN)/pytest --store postgresql tests/acceptance tests/server/test_kill.py tests/server/test_crowd.py
 
 conformance: $(STAMP)
 	./scripts/setup-conformance "$(PYTHON)"
