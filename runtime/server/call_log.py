@@ -15,7 +15,7 @@ from runtime.server.recordings import RecordedCall, Recordings
 from runtime.server.webhooks import announce
 from runtime.store.database import Database
 from runtime.store.models import CallRow
-from runtime.wire.conversation import Conversation, Message
+from runtime.wire.conversation import Conversation, Message, SpokenPart, spoken_part
 from sessions.manager import Opening, SessionManager
 from sessions.peers.noted import NotedPeer
 from sessions.peers.peer import Peer
@@ -26,6 +26,7 @@ STORE_SECONDS = 10.0
 """How long a call's record waits for its recording to be stored."""
 
 NO_TIMES: Mapping[str, tuple[float, float]] = MappingProxyType({})
+NO_TEXTS: Mapping[str, str] = MappingProxyType({})
 
 
 class CallLog:
@@ -129,28 +130,54 @@ class LoggedCalls(SessionManager):
         # Stored first: who sees the call in the list can have its recording.
         storing = asyncio.create_task(self._recordings.finish(call), name=f"{call.id} store recording")
         await asyncio.wait([storing], timeout=STORE_SECONDS)
-        await self._call_log.keep(call, seconds=seconds, turns=turns_of(peer.conversation, peer.times))
+        await self._call_log.keep(
+            call, seconds=seconds, turns=turns_of(peer.conversation, peer.times, peer.meant)
+        )
         await storing
 
 
 def turns_of(
-    conversation: Conversation, times: Mapping[str, tuple[float, float]] = NO_TIMES
+    conversation: Conversation,
+    times: Mapping[str, tuple[float, float]] = NO_TIMES,
+    meant: Mapping[str, str] = NO_TEXTS,
 ) -> list[dict[str, Any]]:
     """
     Who said what, in order; of a reply that was cut, what was heard of it. Our own notes are the system's.
 
     Args:
         times: When an item began and ended to sound, in seconds of the call. What was typed has none.
+        meant: The whole of each message of the agent.
     """
     turns: list[dict[str, Any]] = []
     for item in conversation:
         if isinstance(item, Message) and item.text and (item.role != "system" or item.id.startswith("note_")):
             turn = {"role": item.role, "text": item.text, "complete": item.status == "completed"}
+            if item.role == "assistant":
+                turn |= {"text_heard": item.text, "text_generated": meant.get(item.id, item.text)}
             if item.id in times:
-                begin, end = (round(1000 * seconds) for seconds in times[item.id])
+                begin, end = (_ms(seconds) for seconds in times[item.id])
                 turn |= {"start_ms": begin, "end_ms": max(end, begin + 1)}
+                if words := _words(item, times[item.id][0]):
+                    turn["words"] = words
             turns.append(turn)
     return turns
+
+
+def _words(item: Message, begin: float) -> list[dict[str, Any]]:
+    """When each word that was heard of the agent's message sounded; none where nobody knows."""
+    part = spoken_part(item) or SpokenPart()
+    return [
+        {
+            "word": part.transcript[slice(*word.source)],
+            "start_ms": _ms(begin + word.start),
+            "end_ms": _ms(begin + word.end),
+        }
+        for word in part.words
+    ]
+
+
+def _ms(seconds: float) -> int:
+    return round(1000 * seconds)
 
 
 def told(call: RecordedCall) -> dict[str, Any]:

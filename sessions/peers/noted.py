@@ -1,4 +1,4 @@
-"""A peer that is listened in on: when each turn was said is noted, and both sides are put on tape."""
+"""A peer that is listened in on: what was meant to be said and when, and both sides put on tape."""
 
 from __future__ import annotations
 
@@ -39,6 +39,8 @@ class NotedPeer:
         self._saying: dict[str, str] = {}
         self.times: dict[str, tuple[float, float]] = {}
         """When each item of the conversation began and ended to sound, in seconds of the call."""
+        self.meant: dict[str, str] = {}
+        """The whole text of each message of the agent, whatever was heard of it."""
 
     # The caller
 
@@ -90,6 +92,8 @@ class NotedPeer:
         said = self._peer.words(order, delta)
         if said and (item_id := self._last_message()) is not None:
             self._saying[order.id] = item_id
+        if (item_id := self._saying.get(order.id)) is not None:
+            self.meant[item_id] = self.meant.get(item_id, "") + delta
         return said
 
     def send_frames(

@@ -101,6 +101,10 @@ def test_a43_turns_have_times_and_both_sides_are_on_the_recording(
     assert all(turn["start_ms"] < turn["end_ms"] for turn in turns)
     starts = [turn["start_ms"] for turn in turns]
     assert starts == sorted(starts)
+    assert turns[0]["text_heard"] == turns[0]["text_generated"] == turns[0]["text"]
+    words = turns[0]["words"]
+    assert [one["word"] for one in words] == turns[0]["text"].split()
+    assert turns[0]["start_ms"] <= words[0]["start_ms"] < words[-1]["end_ms"] <= turns[0]["end_ms"] + 20
 
     assert kept["recording"]["duration_seconds"] == pytest.approx(kept["duration_seconds"], abs=0.2)
     hertz, sound = recording(api, kept["id"])

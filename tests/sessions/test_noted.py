@@ -16,8 +16,9 @@ from runtime.clock import ManualClock
 from runtime.media.frame import EncodedFrame
 from runtime.media.g711 import encode_mulaw
 from runtime.media.line_codec import line_codec
+from runtime.server.call_log import turns_of
 from runtime.transport.loopback import LoopbackLine
-from runtime.wire.conversation import Message
+from runtime.wire.conversation import Message, WordTime
 from runtime.wire.twilio import TwilioStream
 from sessions.agent import AgentProfile
 from sessions.peers.audio_path import WIRES
@@ -146,6 +147,35 @@ async def test_a_telephone_call_is_noted_and_taped_and_cut_where_it_was_cut(cloc
     loud = np.flatnonzero(np.abs(samples) > 1_000)
     assert loud[[0, -1]].tolist() == pytest.approx([16_000, 16_000 + 4_800], abs=1)
     assert len(samples) == 4 * 8_000
+
+
+async def test_a_transcript_tells_what_was_meant_what_was_heard_and_when(clock: ManualClock) -> None:
+    caller = Caller(clock)
+    peer = caller.peer
+    async with caller.call():
+        order = peer.begin_reply()
+        peer.words(order, "One two ")
+        peer.words(order, "three four.")
+        encoder = peer.encoder(order, 0)
+        frames = [*encoder.push(encode_mulaw(np.full(8_000, 5_000, np.int16))), *encoder.flush()]
+        clock.advance(2.0)
+        words = [
+            WordTime(n / 4, (n + 1) / 4, span) for n, span in enumerate([(0, 3), (4, 7), (8, 13), (14, 18)])
+        ]
+        for packet in frames:
+            begin, end = packet.pts / 8_000, (packet.pts + packet.samples) / 8_000
+            peer.send_frames(order, [packet], [word for word in words if begin <= word.start < end])
+            clock.advance(packet.samples / 8_000)
+        peer.playback_cut(order, 0.6)
+        peer.words(order, " Five.")
+        peer.reply_finished(order, "interrupted")
+    (turn,) = turns_of(peer.conversation, peer.times, peer.meant)
+    assert turn["text"] == turn["text_heard"] == "One two"
+    assert turn["text_generated"] == "One two three four. Five."
+    assert turn["words"] == [
+        {"word": "One", "start_ms": 2000, "end_ms": 2250},
+        {"word": "two", "start_ms": 2250, "end_ms": 2500},
+    ]
 
 
 async def test_the_caller_is_heard_and_taped(clock: ManualClock) -> None:

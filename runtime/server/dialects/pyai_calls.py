@@ -43,6 +43,12 @@ class Call(TypedDict):
     """Where the call was recorded."""
 
 
+class Word(TypedDict):
+    word: str
+    start_ms: int
+    end_ms: int
+
+
 class Turn(TypedDict):
     role: Literal["user", "assistant", "system"]
     text: str
@@ -51,6 +57,12 @@ class Turn(TypedDict):
     start_ms: NotRequired[int]
     """Since the call began; absent for what was typed."""
     end_ms: NotRequired[int]
+    text_heard: NotRequired[str]
+    """Of the agent: what was heard of it, as ``text``."""
+    text_generated: NotRequired[str]
+    """Of the agent: all that it would have said."""
+    words: NotRequired[list[Word]]
+    """Of the agent, where the engine tells: the words that were heard, since the call began."""
 
 
 class Transcript(TypedDict):
