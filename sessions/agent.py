@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Literal, TypeAlias
 
 from runtime.turn.barge_in import BargeInSettings
 
@@ -12,6 +13,17 @@ NOTHING: Mapping[str, object] = MappingProxyType({})
 
 SELF_OPENING = frozenset({"flow", "steady"})
 """Brains that speak first without being spoken to."""
+
+
+Disclosure: TypeAlias = Literal["spoken", "event", "off"]
+
+DISCLOSURE = "You are talking to an artificial voice."
+"""Said first where an agent's ``disclosure`` is ``spoken``. See Regulation (EU) 2024/1689, article 50 (1)."""
+
+
+def notice(disclosure: Disclosure, consent: str | None) -> str | None:
+    """What a caller must be told before anything else: that nobody real speaks, that the call is recorded."""
+    return " ".join(filter(None, (DISCLOSURE if disclosure == "spoken" else None, consent))) or None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +45,10 @@ class AgentProfile:
     """What the brain is told about its part."""
     greeting: str | None = None
     """Said as soon as the call is up; None waits for the caller."""
+    disclosure: Disclosure = "event"
+    """How callers learn that an artificial voice speaks: said first, told by the wire where it can, or not."""
     notice: str | None = None
-    """Said before anything else, by every kind of brain: that the call is recorded."""
+    """Said before anything else, by every kind of brain: what :func:`notice` says."""
     recorded: bool = False
     """Whether the call is recorded."""
     brain: str = "echo"

@@ -10,11 +10,11 @@ from typing import Any
 
 from runtime.clock import Clock
 from runtime.errors import InvalidRequest, NotFound, VoiceNotFound
-from runtime.store.database import Database
+from runtime.store.database import Database, Transaction
 from runtime.store.ids import new_id
 from runtime.store.models import AgentRow
 from runtime.turn.barge_in import BargeInSettings
-from sessions.agent import AgentProfile
+from sessions.agent import AgentProfile, Disclosure, notice
 from sessions.brains.flow import read_flow
 from sessions.brains.tools import read_tools
 from tts.voices.resolve import VoiceResolver
@@ -100,6 +100,7 @@ class AgentService:
         )
         async with self._database.write() as store:
             await store.agents.add(tenant_id, row)
+            await self._note_silence(store, tenant_id, row, before=None)
         return _agent(row)
 
     async def get(self, tenant_id: str, agent_id: str) -> Agent:
@@ -134,14 +135,25 @@ class AgentService:
             row = await store.agents.find(tenant_id, agent_id, lock=True)
             if row is None:
                 raise no_such_agent()
-            changed = dict(fields)
+            changed, before = dict(fields), row.attributes.get("disclosure")
             if "attributes" in changed:
                 merged = {**row.attributes, **changed["attributes"]}
                 changed["attributes"] = {key: value for key, value in merged.items() if value is not None}
             row = await store.agents.change(tenant_id, agent_id, at=self._clock.wall(), **changed)
+            if row is not None:
+                await self._note_silence(store, tenant_id, row, before=before)
         if row is None:
             raise no_such_agent()
         return _agent(row)
+
+    async def _note_silence(
+        self, store: Transaction, tenant_id: str, row: AgentRow, *, before: str | None
+    ) -> None:
+        """Whoever turns disclosure off is to be found."""
+        if row.attributes.get("disclosure") == "off" != before:
+            await store.audit.append(
+                tenant_id, verb="agent.disclosure_off", object=row.id, at=self._clock.wall()
+            )
 
     async def delete(self, tenant_id: str, agent_id: str) -> None:
         """Raises NotFound."""
@@ -211,6 +223,7 @@ class AgentService:
             options["model"] = options.pop("brain_model")
         brain = agent.brain or self._default_brain
         recorded = bool(attributes.get("recordings_enabled", False))
+        disclosure: Disclosure = attributes.get("disclosure", "event")
         return AgentProfile(
             id=agent.id,
             tenant_id=agent.tenant_id,
@@ -219,7 +232,10 @@ class AgentService:
             voice_fallback=agent.voice_fallback,
             instructions=agent.instructions or "",
             greeting=agent.greeting or None,
-            notice=(attributes.get("consent_line") or RECORDING_NOTICE) if recorded else None,
+            disclosure=disclosure,
+            notice=notice(
+                disclosure, (attributes.get("consent_line") or RECORDING_NOTICE) if recorded else None
+            ),
             recorded=recorded,
             brain=brain,
             brain_options=MappingProxyType(options),

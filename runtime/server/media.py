@@ -94,7 +94,10 @@ async def _tell_and_close(socket: WebSocket, outbox: Outbox, code: int, reason: 
 
 
 async def _accept(socket: WebSocket) -> None:
-    await socket.accept(subprotocol=SUBPROTOCOL if SUBPROTOCOL in offered_subprotocols(socket) else None)
+    await socket.accept(
+        subprotocol=SUBPROTOCOL if SUBPROTOCOL in offered_subprotocols(socket) else None,
+        headers=[(b"x-ai-generated", b"true")],
+    )
 
 
 async def serve(

@@ -129,7 +129,14 @@ async def _talk(
     label: str | None,
 ) -> None:
     await _send(socket, protocol.hello(SERVER))
-    started = {"event": "session_started", "agent_id": label, "audio_in": "pcm16", "audio_out": "pcm16"}
+    started: dict[str, Any] = {
+        "event": "session_started",
+        "agent_id": label,
+        "audio_in": "pcm16",
+        "audio_out": "pcm16",
+    }
+    if profile.disclosure != "off":
+        started["disclosure"] = {"synthetic_speech": True, "spoken": profile.disclosure == "spoken"}
     await _send(socket, protocol.control(started))
     configured, first = await _first_configure(socket, protocol)
     if configured is not None:

@@ -133,6 +133,7 @@ async def create_call(request: Request, services: Services) -> Response:
             await connection.close()
             raise
     headers = {"location": f"/v1/realtime/calls/{call_id}", "etag": connection.etag, "accept-patch": FRAGMENT}
+    headers["x-ai-generated"] = "true"
     return Response(answer, status_code=201, media_type=SDP, headers=headers)
 
 

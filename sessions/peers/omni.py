@@ -28,7 +28,7 @@ from runtime.wire.omni import (
     TextTyped,
     ToolAnswered,
 )
-from sessions.agent import AgentProfile
+from sessions.agent import AgentProfile, notice
 from sessions.brains.brain import ToolCall
 from sessions.brains.knowledge import KnowledgeBase
 from sessions.peers.blocks import BlockEncoder
@@ -328,7 +328,7 @@ def configured_profile(profile: AgentProfile, fields: Mapping[str, Any]) -> Agen
     if "greeting" in fields:
         changes["greeting"] = fields["greeting"] or None
     if fields.get("consent_line"):
-        changes["notice"] = fields["consent_line"]
+        changes["notice"] = notice(profile.disclosure, fields["consent_line"])
     if fields.get("language"):
         changes["language"] = fields["language"]
     if "tools" in fields:

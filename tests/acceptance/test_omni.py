@@ -90,6 +90,32 @@ def test_a_call_begins_with_hello_and_the_agents_greeting(
         assert closed.value.rcvd.code == 1000
 
 
+def test_b13_callers_are_told_that_nobody_real_speaks(
+    server: LiveServer, api: httpx.Client, key: str
+) -> None:
+    label = agent(api)
+    with call(server, key, session_label=label) as omni:
+        assert omni.until("session_started")["disclosure"] == {"synthetic_speech": True, "spoken": False}
+        assert omni.until("assistant")["text"] == "Good morning to you all."
+    api.patch(f"/v1/agents/{label}", json={"disclosure": "spoken"}).raise_for_status()
+    with call(server, key, session_label=label) as omni:
+        assert omni.until("session_started")["disclosure"] == {"synthetic_speech": True, "spoken": True}
+        told = omni.until("assistant")["text"]
+        assert told == "You are talking to an artificial voice. Good morning to you all."
+
+
+def test_b13_whoever_turns_that_off_is_audited(server: LiveServer, api: httpx.Client, key: str) -> None:
+    label = agent(api)
+    for _ in range(2):
+        api.patch(f"/v1/agents/{label}", json={"disclosure": "off"}).raise_for_status()
+    with call(server, key, session_label=label) as omni:
+        assert "disclosure" not in omni.until("session_started")
+    born_so = agent(api, disclosure="off")
+    events = api.get("/v1/audit").json()["data"]
+    assert [one["object"] for one in events if one["verb"] == "agent.disclosure_off"] == [label, born_so]
+    assert api.patch(f"/v1/agents/{label}", json={"disclosure": "never"}).status_code == 400
+
+
 def test_a40_the_agents_voice_is_changed_without_a_change_of_the_client(
     server: LiveServer, api: httpx.Client, key: str
 ) -> None:

@@ -13,6 +13,7 @@ from runtime.errors import InvalidRequest
 from runtime.server.agents import Agent
 from runtime.server.dialects.pyai import Cursor, Limit, Page, PyaiRoute, page
 from runtime.server.dialects.route import Caller, Services, access
+from sessions.agent import Disclosure
 
 router = APIRouter(prefix="/v1", route_class=PyaiRoute, tags=["pyai"])
 
@@ -42,6 +43,10 @@ class AgentFields(BaseModel):
     ack_mode: Annotated[str | None, Field(max_length=32)] = None
     recordings_enabled: bool | None = None
     consent_line: Annotated[str | None, Field(max_length=500)] = None
+    disclosure: Annotated[
+        Disclosure | None,
+        Field(description="How callers learn that an artificial voice speaks; ``off`` is audited."),
+    ] = None
     metadata: Annotated[
         dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512)]] | None,
         Field(max_length=16),
