@@ -46,7 +46,7 @@ class AgentProfile:
     greeting: str | None = None
     """Said as soon as the call is up; None waits for the caller."""
     disclosure: Disclosure = "event"
-    """How callers learn that an artificial voice speaks: said first, told by the wire where it can, or not."""
+    """How callers learn that an artificial voice speaks: said first, told by the wire, or not at all."""
     notice: str | None = None
     """Said before anything else, by every kind of brain: what :func:`notice` says."""
     recorded: bool = False
