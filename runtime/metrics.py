@@ -9,6 +9,7 @@ and read here only when somebody scrapes.
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
@@ -21,6 +22,34 @@ RESPONSE_BUCKETS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.5, 2.0
 
 LAG_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.010, 0.020, 0.040, 0.080, 0.160, 0.320, 1.0)
 """Seconds: from one tick of the scheduler to a stall no lead covers."""
+
+
+class Latest:
+    """A histogram that also remembers its latest observations, for those who ask the server itself."""
+
+    def __init__(self, histogram: Histogram, *, most: int = 1_000) -> None:
+        self._histogram = histogram
+        self._seconds: deque[float] = deque(maxlen=most)
+
+    def __len__(self) -> int:
+        return len(self._seconds)
+
+    def observe(self, seconds: float) -> None:
+        self._histogram.observe(seconds)
+        self._seconds.append(seconds)
+
+    def percentile(self, share: float) -> float:
+        """
+        Seconds within which ``share`` (0 to 1) of the latest came.
+
+        Raises:
+            ValueError: There was none.
+        """
+        if not self._seconds:
+            raise ValueError("nothing was observed")
+        ordered = sorted(self._seconds)
+        return ordered[min(len(ordered) - 1, math.ceil(share * len(ordered)))]
+
 
 # One process, one call after another.
 live_calls = Gauge("vivavoce_live_calls", "Calls in progress.", ["transport"])
@@ -39,10 +68,12 @@ response_gap_seconds = Histogram(
     "From the caller's last speech to the first frame of the answer on the wire, seconds.",
     buckets=RESPONSE_BUCKETS,
 )
-first_audio_seconds = Histogram(
-    "vivavoce_first_audio_seconds",
-    "From the first text given to synthesis to its first PCM, seconds (time to first audio).",
-    buckets=(0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0),
+first_audio = Latest(
+    Histogram(
+        "vivavoce_first_audio_seconds",
+        "From the first text given to synthesis to its first PCM, seconds (time to first audio).",
+        buckets=(0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0),
+    )
 )
 clear_seconds = Histogram(
     "vivavoce_clear_seconds",

@@ -227,7 +227,7 @@ class Speaker:
 
 def _note(speech: SpeechStream) -> None:
     if speech.ttfb is not None:
-        metrics.first_audio_seconds.observe(speech.ttfb)
+        metrics.first_audio.observe(speech.ttfb)
     if speech.rtf is not None:
         metrics.synthesis_rtf.observe(speech.rtf)
 

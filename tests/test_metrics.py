@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, generate_latest
+import pytest
+from prometheus_client import CollectorRegistry, Histogram, generate_latest
 
 from runtime import metrics
 from runtime.media.frame import EncodedFrame
@@ -39,3 +40,17 @@ def test_every_metric_carries_our_name() -> None:
     ]
     assert len(names) > 15
     assert all(name.startswith("vivavoce_") for name in names)
+
+
+def test_the_latest_observations_are_told_by_share() -> None:
+    latest = metrics.Latest(
+        Histogram("test_latest_seconds", "Of a test.", registry=CollectorRegistry()), most=100
+    )
+    with pytest.raises(ValueError, match="nothing"):
+        latest.percentile(0.5)
+    for n in range(1_000, 0, -1):
+        latest.observe(n / 1_000)
+    assert len(latest) == 100
+    assert latest.percentile(0.5) == pytest.approx(0.051)
+    assert latest.percentile(0.95) == pytest.approx(0.096)
+    assert latest.percentile(1.0) == pytest.approx(0.1)

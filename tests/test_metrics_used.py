@@ -10,7 +10,9 @@ from prometheus_client.metrics import MetricWrapperBase
 from runtime import metrics
 
 ROOT = Path(__file__).parents[1]
-NAMES = [name for name, value in vars(metrics).items() if isinstance(value, MetricWrapperBase)]
+NAMES = [
+    name for name, value in vars(metrics).items() if isinstance(value, MetricWrapperBase | metrics.Latest)
+]
 
 
 @pytest.mark.parametrize("name", NAMES)

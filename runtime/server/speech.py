@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from runtime import metrics
 from runtime.clock import Clock
 from runtime.errors import InvalidRequest
 from runtime.media.encode import SpeechFormat, StreamEncoder, encode
@@ -184,6 +185,8 @@ class SpeechService:
         except BaseException:
             stream.cancel()
             raise
+        if stream.ttfb is not None:
+            metrics.first_audio.observe(stream.ttfb)
         whole = order.whole and order.format == "wav" and len(order.text) <= WHOLE_CHARACTERS
         return Speech(stream, blocks, first, encoder, marks, whole=whole)
 

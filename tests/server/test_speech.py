@@ -63,6 +63,16 @@ def test_headerless_formats_have_as_many_bytes_as_their_rate_says(
     assert len(answer.content) == pytest.approx(seconds * rate, rel=0.02)
 
 
+def test_the_engines_card_tells_how_soon_it_was_heard_of_late(api: httpx.Client) -> None:
+    speak(api)
+    card = api.get("/v1/engine").json()
+    assert (card["name"], card["placeholder"]) == ("tone", True)
+    first = card["first_audio"]
+    assert first["utterances"] >= 1
+    assert 0 < first["p50_ms"] <= first["p95_ms"] < 10_000
+    assert first["measured_at"] / 1000 == pytest.approx(time.time(), abs=60)
+
+
 def test_a_request_in_openais_form_gives_mp3(api: httpx.Client) -> None:
     assert speak(api, model="tts-1", voice="alloy").headers["content-type"] == "audio/mpeg"
     assert speak(api, model="pyai-voice").headers["content-type"] == "audio/wav"

@@ -20,6 +20,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response, StreamingResponse
 from typing_extensions import TypedDict
 
+from runtime import metrics
 from runtime.errors import NotFound
 from runtime.media.encode import SPEECH_FORMATS
 from runtime.server.dialects.pyai import PyaiRoute
@@ -78,6 +79,16 @@ class Models(TypedDict):
     data: list[Model]
 
 
+class FirstAudio(TypedDict):
+    """From text to the first PCM, in the latest utterances of this server process."""
+
+    p50_ms: float
+    p95_ms: float
+    utterances: int
+    measured_at: int
+    """Milliseconds since the Unix epoch."""
+
+
 class EngineCard(TypedDict):
     object: Literal["engine"]
     name: str
@@ -87,6 +98,8 @@ class EngineCard(TypedDict):
     licence: str
     clones: bool
     placeholder: bool
+    first_audio: FirstAudio | None
+    """None before anything was said."""
 
 
 SPEECH: dict[int | str, dict[str, Any]] = {
@@ -172,6 +185,19 @@ async def engine_card(services: Services) -> EngineCard:
         "licence": info.licence,
         "clones": info.clones,
         "placeholder": info.placeholder,
+        "first_audio": _first_audio(services.clock.wall()),
+    }
+
+
+def _first_audio(now: float) -> FirstAudio | None:
+    latest = metrics.first_audio
+    if not len(latest):
+        return None
+    return {
+        "p50_ms": round(1000 * latest.percentile(0.5), 1),
+        "p95_ms": round(1000 * latest.percentile(0.95), 1),
+        "utterances": len(latest),
+        "measured_at": int(1000 * now),
     }
 
 
