@@ -47,14 +47,16 @@ async function talk() {
   enable(["hangup"]);
   say("Calling…");
   const made = (call = new CALLS[transport]({ key: api.key, agent: $("agent").value }));
-  call.addEventListener("event", ({ detail }) => heard(detail));
-  call.addEventListener("level", ({ detail }) => level(detail));
-  call.addEventListener("lead", ({ detail }) => strip.lead(detail.seconds));
-  call.addEventListener("sounding", () => strip.sounding());
-  call.addEventListener("line", ({ detail }) => {
-    say(detail.up ? "Connected again. Speak, or type." : "The connection was lost. Trying to come back…");
+  // A call that is over still delivers what its audio thread had queued.
+  const on = (type, act) => made.addEventListener(type, ({ detail }) => call === made && act(detail));
+  on("event", heard);
+  on("level", level);
+  on("lead", ({ seconds }) => strip.lead(seconds));
+  on("sounding", () => strip.sounding());
+  on("line", ({ up }) => {
+    say(up ? "Connected again. Speak, or type." : "The connection was lost. Trying to come back…");
   });
-  call.addEventListener("closed", ({ detail }) => ended(detail.reason));
+  on("closed", ({ reason }) => ended(reason));
   try {
     await made.open();
     if (call !== made) return;
@@ -91,7 +93,6 @@ function level({ side, dbfs }) {
 }
 
 function ended(reason) {
-  if (!call) return;
   call = null;
   clearInterval(lossTimer);
   enable(["talk", "agent", "transport"]);
