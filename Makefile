@@ -6,6 +6,10 @@ CLIP ?=
 TRANSPORT ?=
 STAMP := $(VENV)/.stamp-dev
 
+# With AGAIN=1 the tests that failed get one more run by themselves, and must pass it.
+AGAIN ?=
+tested = $(1)$(if $(AGAIN), || $(1) --last-failed --last-failed-no-failures none)
+
 .PHONY: run test conformance check format bench bench-voice load sip soak setup clean
 
 setup: $(STAMP)
@@ -19,9 +23,9 @@ run: $(STAMP)
 
 test: $(STAMP)
 	./scripts/setup-test "$(PYTHON)"
-	$(BIN)/pytest
+	$(call tested,$(BIN)/pytest)
 	[ ! -x .venv-pocket/bin/pytest ] || .venv-pocket/bin/pytest tests/tts/engines/test_pocket.py
-	$(BIN)/pytest --store postgresql tests/acceptance tests/server/test_kill.py tests/server/test_crowd.py
+	$(call tested,$(BIN)/pytest --store postgresql tests/acceptance tests/server/test_kill.py tests/server/test_crowd.py)
 
 conformance: $(STAMP)
 	./scripts/setup-conformance "$(PYTHON)"
