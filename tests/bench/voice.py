@@ -265,12 +265,19 @@ def main() -> None:
     family: BaseFamily
     for family in chosen.base or ("flite", "espeak"):
         engine = CloneSynthesizer(base=family)
-        timing = Table("figure", "value", "goal", title=f"{family} base: speed on one core")
-        for row in speed(engine, everybody[0], repeats=chosen.repeats):
-            timing.add_row(*row)
-        console.print(timing)
         voices = {person: enrol(engine, person) for person in everybody}
         timbres = {person: engine.cast(voices[person]) for person in everybody}
+        for timbre in sorted(set(timbres.values())):
+            somebody = next(person for person in everybody if timbres[person] == timbre)
+            timing = Table(
+                "figure",
+                "value",
+                "goal",
+                title=f"{family} base, {timbre} ({somebody.key}): speed on one core",
+            )
+            for row in speed(engine, somebody, repeats=chosen.repeats):
+                timing.add_row(*row)
+            console.print(timing)
         plain = plain_voices(engine, set(timbres.values()))
         scores = [
             judge(engine, person, known, everybody, voices[person], plain[timbres[person]])

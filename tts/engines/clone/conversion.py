@@ -35,6 +35,8 @@ BLEND = 4
 SMOOTH = 1.2
 LABEL_BLUR = 4.0
 """Frames (standard deviation) over which real frames, and one sound's bias into the next, hand over."""
+LEVEL_SHARE = 0.5
+"""How much of the way a sound's level is moved to how loud this person makes it."""
 VARIANCE, TOP_VARIANCE = 0.6, 1.6
 """How far the spread that averaging took is given back, and the most it may be multiplied by."""
 ATTACK = 1.0
@@ -170,9 +172,11 @@ class ClonedSpeaker:
     def _target(self, score: Score, labels: Labels) -> Floats:
         target = np.zeros((len(score.f0), FEATURES), np.float32)
         target[:, :CEPSTRA] = (score.cepstra - self._survey.mean) * self._ratio + self._mean[:CEPSTRA]
-        target[:, :CEPSTRA] += _blurred(labels, self._bias)
+        bias = _blurred(labels, self._bias)
+        target[:, :CEPSTRA] += bias
         loud = min(1.2, self._spread[0] / max(self._survey.spread[0], 0.1))
         target[:, 0] = self._mean[0] + (score.cepstra[:, 0] - self._survey.mean[0]) * loud
+        target[:, 0] += LEVEL_SHARE * bias[:, 0]
         target[:, CEPSTRA:] = self._mean[CEPSTRA:]
         return target
 

@@ -27,7 +27,7 @@ from tts.engines.clone.vocoder import VoiceTrack, render
 from tts.engines.clone.voiceprint import Voiceprint
 from tts.voices.voice import StockVoice
 
-VERSION: Final = "1"
+VERSION: Final = "2"
 """Raise it with every change that is heard: it is part of every cache key."""
 
 _FIRST_BLOCKS = (0.08, 0.16, 0.32)
@@ -126,10 +126,9 @@ class CloneSynthesizer:
 
     def _speaker(self, data: bytes) -> Speaker:
         timbre, source = self._cast(data)
-        base = casting.for_timbre(self._family, timbre)
         if isinstance(source, VoiceDesign):
-            return DesignedSpeaker(source, base)
-        return ClonedSpeaker(source, base)
+            return DesignedSpeaker(source, casting.for_timbre(self._family, timbre))
+        return ClonedSpeaker(source, casting.for_clip(self._family, timbre))
 
     def _cast(self, data: bytes) -> tuple[Timbre, VoiceDesign | Voiceprint]:
         if data.startswith(b"{"):
