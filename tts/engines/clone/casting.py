@@ -8,7 +8,7 @@ from typing import Final, Literal, TypeAlias
 from runtime.errors import EngineUnavailable
 from tts.engines.clone import flite
 from tts.engines.clone.design import Timbre
-from tts.engines.clone.duet import Duet
+from tts.engines.clone.lengthened import Lengthened
 from tts.engines.clone.score import BaseVoice
 
 BaseFamily: TypeAlias = Literal["flite", "espeak"]
@@ -40,8 +40,8 @@ def available() -> BaseFamily:
     )
 
 
-_SECOND_SHARE = 0.6
-"""Of rms, in the voice that women's clones speak through. More gains words, and loses likeness."""
+_SLT_TRACT = 1.12
+"""Length of slt's vocal tract, against her own, in women's clones."""
 
 
 @lru_cache(maxsize=8)
@@ -60,11 +60,11 @@ def for_timbre(family: BaseFamily, timbre: Timbre) -> BaseVoice:
 
 @lru_cache(maxsize=8)
 def for_clip(family: BaseFamily, timbre: Timbre) -> BaseVoice:
-    """The base voice that a clone speaks through. For women it is two: it costs a second score, 15 ms."""
-    alone = for_timbre(family, timbre)
+    """The base voice that a clone speaks through."""
+    voice = for_timbre(family, timbre)
     if family == "flite" and timbre == "clear":
-        return Duet(alone, for_timbre(family, "warm"), share=_SECOND_SHARE)
-    return alone
+        return Lengthened(voice, _SLT_TRACT)
+    return voice
 
 
 def for_pitch(median_hz: float) -> Timbre:
