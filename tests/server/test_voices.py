@@ -36,7 +36,7 @@ def enrol(api: httpx.Client, data: bytes, **options: str) -> dict[str, Any]:
 
 
 def settle(api: httpx.Client, voice_id: str) -> dict[str, Any]:
-    give_up = time.monotonic() + 30
+    give_up = time.monotonic() + 90
     while time.monotonic() < give_up:
         voice: dict[str, Any] = api.get(f"/v1/voice/clones/{voice_id}").json()
         assert voice["status"] in {"pending", "ready", "failed"}
