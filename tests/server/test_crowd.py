@@ -14,7 +14,6 @@ __all__ = ["good_clip"]
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.timeout(150)
 def test_twenty_enrol_and_speak_at_once(server: LiveServer, good_clip: bytes) -> None:
     keys = [server.sandbox_key() for _ in range(4)]
 
