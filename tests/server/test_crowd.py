@@ -28,7 +28,7 @@ def test_twenty_enrol_and_speak_at_once(server: LiveServer, good_clip: bytes) ->
                 made = client.post("/v1/keys", json={"label": "x", "scopes": ["voice:clone"]})
                 statuses += [said.status_code, listed.status_code, made.status_code]
             if enrolled.status_code == 201:
-                assert settle(client, enrolled.json()["id"])["status"] == "ready"
+                assert settle(client, enrolled.json()["id"], patience=90)["status"] == "ready"
         return statuses
 
     with ThreadPoolExecutor(20) as pool:

@@ -35,8 +35,8 @@ def enrol(api: httpx.Client, data: bytes, **options: str) -> dict[str, Any]:
     return settle(api, answer.json()["id"])
 
 
-def settle(api: httpx.Client, voice_id: str) -> dict[str, Any]:
-    give_up = time.monotonic() + 90
+def settle(api: httpx.Client, voice_id: str, *, patience: float = 30) -> dict[str, Any]:
+    give_up = time.monotonic() + patience
     while time.monotonic() < give_up:
         voice: dict[str, Any] = api.get(f"/v1/voice/clones/{voice_id}").json()
         assert voice["status"] in {"pending", "ready", "failed"}

@@ -1,8 +1,8 @@
 """
 A base voice with a vocal tract of another length.
 
-slt's words are understood better in women's clones when her tract is first made longer: the conversion gives
-every sound its person's mean back, and what stays is how far apart the sounds are. See docs/voice.md.
+slt's words are understood better in women's clones when her tract is first made longer; the conversion gives
+every sound the mean of its person all the same. Measured in docs/voice.md.
 """
 
 from __future__ import annotations
