@@ -41,7 +41,7 @@ def available() -> BaseFamily:
 
 
 _SLT_TRACT = 1.12
-"""Length of slt's vocal tract, against her own, in women's clones: docs/voice.md has 1.00 to 1.18 beside it."""
+"""Length of slt's vocal tract, against her own, in women's clones: docs/voice.md compares 1 to 1.18."""
 
 
 @lru_cache(maxsize=8)
