@@ -24,7 +24,7 @@ run: $(STAMP)
 test: $(STAMP)
 	./scripts/setup-test "$(PYTHON)"
 	$(call tested,$(BIN)/pytest)
-	[ ! -x .venv-pocket/bin/pytest ] || .venv-pocket/bin/pytest tests/tts/engines/test_pocket.py
+	[ ! -x .venv-pocket/bin/pytest ] || $(call tested,.venv-pocket/bin/pytest tests/tts/engines/test_pocket.py)
 	$(call tested,$(BIN)/pytest --store postgresql tests/acceptance tests/server/test_kill.py tests/server/test_crowd.py)
 
 conformance: $(STAMP)

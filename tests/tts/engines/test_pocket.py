@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import time
+import threading
 from functools import partial
 from pathlib import Path
+from threading import Event
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,6 +23,7 @@ from tts.engines.pocket import PocketSynthesizer
 from tts.pool import SynthesisPool
 
 FRAME = 1920
+AHEAD = 5
 
 
 def noise(seed: int) -> Pcm:
@@ -42,6 +45,22 @@ def voice(pocket: PocketSynthesizer) -> Conditioning:
     return pocket.clone(noise(1), 44_100, voice_id="voice_1")
 
 
+class Held:
+    """The model generates ahead of its reader: it is held at its step ``AHEAD`` until told to go on."""
+
+    def __init__(self, pocket: PocketSynthesizer, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._step = pocket._model._run_flow_lm_and_increment_step
+        self.steps = 0
+        self.go_on = Event()
+        monkeypatch.setattr(pocket._model, "_run_flow_lm_and_increment_step", self._held)
+
+    def _held(self, **given: Any) -> Any:
+        self.steps += 1
+        if self.steps == AHEAD:
+            assert self.go_on.wait(30)
+        return self._step(**given)
+
+
 def joined(blocks: list[PcmBlock]) -> Pcm:
     return np.concatenate([block.samples for block in blocks])
 
@@ -52,10 +71,16 @@ def test_it_says_who_it_is(pocket: PocketSynthesizer) -> None:
     assert pocket.info.version.endswith("-model")
 
 
-def test_frames_are_streamed(pocket: PocketSynthesizer, voice: Conditioning) -> None:
-    blocks = list(pocket.speak(SpeechRequest("Hello there, how are you?", voice)))
-    assert len(blocks) > 3
+def test_frames_are_streamed(
+    pocket: PocketSynthesizer, voice: Conditioning, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = Held(pocket, monkeypatch)
+    speech = pocket.speak(SpeechRequest("Hello there, how are you?", voice))
+    first = next(speech)  # while the model is held: nobody waits for the rest
+    model.go_on.set()
+    blocks = [first, *speech]
     assert all(len(block.samples) % FRAME == 0 for block in blocks)
+    assert len(joined(blocks)) > AHEAD * FRAME
     assert joined(blocks).any()
 
 
@@ -83,18 +108,21 @@ def test_a_stored_voice_speaks_the_same_in_another_process(
     assert np.abs(one.astype(int) - two).max() <= 1
 
 
-def test_dropping_the_iterator_stops_the_model(pocket: PocketSynthesizer, voice: Conditioning) -> None:
-    whole = len(list(pocket.speak(SpeechRequest("A very long sentence " * 8, voice))))
-    begun = time.process_time()
-    speech = pocket.speak(SpeechRequest("A very long sentence " * 8, voice))
+def test_dropping_the_iterator_stops_the_model(
+    pocket: PocketSynthesizer, voice: Conditioning, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = SpeechRequest("A very long sentence " * 8, voice)
+    whole = len(joined(list(pocket.speak(request)))) // FRAME
+    running = set(threading.enumerate())
+    model = Held(pocket, monkeypatch)
+    speech = pocket.speak(request)
     next(speech)
     speech.close()  # type: ignore[attr-defined]
-    time.sleep(0.1)
-    spent = time.process_time() - begun
-    assert whole > 10
-    begun = time.process_time()
-    time.sleep(0.2)
-    assert time.process_time() - begun < max(0.1, spent)  # nothing goes on in the background
+    model.go_on.set()
+    for thread in set(threading.enumerate()) - running:
+        thread.join(30)
+        assert not thread.is_alive()
+    assert model.steps <= AHEAD < whole
 
 
 async def test_it_speaks_in_the_pool(model: Path, voice: Conditioning) -> None:
