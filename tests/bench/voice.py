@@ -207,6 +207,13 @@ def likeness(scores: list[Score], title: str) -> Table:
     return table
 
 
+def speeds(engine: CloneSynthesizer, person: Person, *, title: str, repeats: int) -> Table:
+    table = Table("figure", "value", "goal", title=title)
+    for row in speed(engine, person, repeats=repeats):
+        table.add_row(*row)
+    return table
+
+
 def speed(engine: CloneSynthesizer, person: Person, *, repeats: int) -> list[tuple[str, str, str]]:
     """Rows of (figure, value, goal); the caller has bound this process to one core."""
     samples, rate = joined(person.reference)
@@ -269,15 +276,8 @@ def main() -> None:
         timbres = {person: engine.cast(voices[person]) for person in everybody}
         for timbre in sorted(set(timbres.values())):
             somebody = next(person for person in everybody if timbres[person] == timbre)
-            timing = Table(
-                "figure",
-                "value",
-                "goal",
-                title=f"{family} base, {timbre} ({somebody.key}): speed on one core",
-            )
-            for row in speed(engine, somebody, repeats=chosen.repeats):
-                timing.add_row(*row)
-            console.print(timing)
+            title = f"{family} base, {timbre} ({somebody.key}): speed on one core"
+            console.print(speeds(engine, somebody, title=title, repeats=chosen.repeats))
         plain = plain_voices(engine, set(timbres.values()))
         scores = [
             judge(engine, person, known, everybody, voices[person], plain[timbres[person]])

@@ -24,6 +24,7 @@ from tts.pool import SynthesisPool
 
 FRAME = 1920
 AHEAD = 5
+"""Steps of the model: the first takes the text in, each of the others makes a frame."""
 
 
 def noise(seed: int) -> Pcm:

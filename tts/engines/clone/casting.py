@@ -19,6 +19,8 @@ _TIMBRES: Final[dict[BaseFamily, dict[Timbre, str]]] = {
 }
 _HIGH_VOICE_HZ = 155.0
 """Median pitch above which a clip is given a woman's base voice; men and women part near here."""
+_SLT_TRACT = 1.12
+"""Length of slt's vocal tract, against her own, in women's clones: docs/voice.md compares 1 to 1.18."""
 
 
 def available() -> BaseFamily:
@@ -38,10 +40,6 @@ def available() -> BaseFamily:
         "no base voice is installed",
         fix="install flite (Debian and Ubuntu: apt-get install libflite1) or the extra vivavoce[espeak]",
     )
-
-
-_SLT_TRACT = 1.12
-"""Length of slt's vocal tract, against her own, in women's clones: docs/voice.md compares 1 to 1.18."""
 
 
 @lru_cache(maxsize=8)
